@@ -1,0 +1,35 @@
+# make demo       建 .venv、安装、运行各项目，结果在 outputs/index.html
+# make test       同样的安装，然后跑全部测试
+# make lab        打开 Jupyter
+# make notebooks  就地重新执行所有笔记本
+# make sync-utils 把 chapter6/utils 抄到其余项目
+
+PYTHON ?= python3
+PY := .venv/bin/python
+READY := .venv/.ready
+
+.PHONY: demo test lab notebooks sync-utils
+
+demo: $(READY)
+	$(PY) demo.py
+
+test: $(READY)
+	$(PY) -m pytest
+
+lab: $(READY)
+	$(PY) -m jupyter lab
+
+notebooks: $(READY)
+	$(PY) tests/notebooks.py
+
+sync-utils:
+	for project in chapter7 chapter8 chapter9 chapter10; do \
+		if [ -d $$project/utils ]; then rm -f $$project/utils/*.py && cp chapter6/utils/*.py $$project/utils/; fi; \
+	done
+
+# requirements.txt 没变就不再安装；visdom 是源码包，要用 setuptools<81 在当前环境里构建
+$(READY): requirements.txt
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --upgrade pip "setuptools<81" wheel
+	$(PY) -m pip install --no-build-isolation -r requirements.txt
+	touch $@

@@ -1,0 +1,189 @@
+"""读诗、建词表、组批。
+
+一首诗变成一串编号 [<START>, 字, 字, …, <EOP>]；网络读前面的，预测后一个。
+同一批里的诗一样长，因此没有一格填充，损失里也就没有填充。
+"""
+
+import gzip
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch as t
+from torch.utils.data import Dataset, Sampler
+
+from utils import UserError
+
+EOP, START = 0, 1                       # 结束符 <EOP> 与开始符 <START> 的编号
+SPECIALS = ("<EOP>", "<START>")
+SENTENCE_END = "。？！"
+PUNCTUATION = "，；、：" + SENTENCE_END
+# 键盘上容易打出的半角标点 → 全角
+FULL_WIDTH = str.maketrans(",.?!;:", "，。？！；：")
+
+
+@dataclass(frozen=True)
+class Poem:
+    author: str
+    title: str
+    text: str                           # 全诗，只有汉字和 PUNCTUATION 中的标点
+
+    def fits(self, line_length: int) -> bool:
+        """每一句是否都恰有 line_length 个字。"""
+        lines = re.split(f"[{PUNCTUATION}]", self.text)[:-1]
+        return self.text[-1] in PUNCTUATION and all(len(line) == line_length for line in lines)
+
+
+class Vocabulary:
+    """字与编号互换。编号 0、1 是结束符和开始符，其后按出现次数从多到少、次数相同按码位排列。"""
+
+    def __init__(self, characters: str):
+        self.characters = characters
+        self.tokens = [*SPECIALS, *characters]
+        self.index = {token: i for i, token in enumerate(self.tokens)}
+
+    @classmethod
+    def build(cls, texts: Iterable[str]) -> "Vocabulary":
+        counts = Counter()
+        for text in texts:
+            counts.update(text)
+        return cls("".join(sorted(counts, key=lambda char: (-counts[char], char))))
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def unknown(self, text: str) -> list[str]:
+        """`text` 中不认识的字，按出现顺序，不重复。"""
+        return list(dict.fromkeys(char for char in text if char not in self.index))
+
+    def encode(self, text: str) -> list[int]:
+        return [self.index[char] for char in text]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        return "".join(self.tokens[i] for i in ids if i >= len(SPECIALS))
+
+
+def load_poems(data_path: str, category: str = "poet.tang", author: str = "",
+               constrain: int = 0) -> list[Poem]:
+    """读出符合条件的诗，次序同文件。
+
+    `data_path` 是存放 `<category>.tsv.gz` 的文件夹，或单个文件：.tsv 与 .tsv.gz 每行
+    「作者 <Tab> 题目 <Tab> 全诗」，.txt 每行一首。没有文件、格式不对、筛选后一首不剩时抛出 UserError。
+    """
+    path = Path(data_path)
+    if path.is_dir():
+        path = path / f"{category}.tsv.gz"
+    if not path.is_file():
+        raise UserError(f"找不到诗的文件 {path}：检查 --data-path 和 --category，"
+                        "或用 python main.py prepare --source=npm 生成")
+    poems = []
+    for number, line in enumerate(_read_lines(path), 1):
+        author_, title, text = line.split("\t") if line.count("\t") == 2 else ("", "", line)
+        text = re.sub(r"\s", "", text).translate(FULL_WIDTH)
+        if not path.suffixes[:1] == [".txt"] and line.count("\t") != 2:
+            raise UserError(f"{path} 第 {number} 行不是「作者<Tab>题目<Tab>全诗」")
+        if text:
+            poems.append(Poem(author_, title, text))
+    if author:
+        poems = [poem for poem in poems if poem.author == author]
+        if not poems:
+            raise UserError(f"{path} 里没有作者「{author}」的诗（人名用简体，如 李白）")
+    if constrain:
+        poems = [poem for poem in poems if poem.fits(constrain)]
+    if not poems:
+        raise UserError(f"{path} 里没有符合条件的诗（--constrain={constrain}）")
+    return poems
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        return content.decode("utf-8").splitlines()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise UserError(f"读不出 {path}（{error}）：文件损坏，或不是 UTF-8 文本") from None
+
+
+def split_poems(poems: list[Poem]) -> dict[str, list[Poem]]:
+    """90 % 训练、5 % 验证、5 % 测试。
+
+    归属只看这首诗文字的哈希，与它在文件里的位置、与别的诗都无关：数据增减、换序，旧诗的归属不变。
+    """
+    parts = {"train": [], "val": [], "test": []}
+    for poem in poems:
+        bucket = int.from_bytes(hashlib.sha256(poem.text.encode()).digest()[:4], "big") % 100
+        parts["train" if bucket < 90 else "val" if bucket < 95 else "test"].append(poem)
+    return parts
+
+
+class PoemDataset(Dataset):
+    """每个样本是一段编号 (T+1,)：输入取 [:-1]，目标取 [1:]，都是 (T,) 的 int64。
+
+    不超过 `maxlen` 个字的诗整首一段；更长的在句末切成几段，相邻两段共用一个字，
+    前一段拿它作目标，后一段拿它作输入，所以每个字恰好被预测一次。maxlen=0 时不切。
+    """
+
+    def __init__(self, poems: list[Poem], vocabulary: Vocabulary, maxlen: int = 0):
+        ends = set(vocabulary.encode(char for char in SENTENCE_END if char in vocabulary.index))
+        self.segments = []
+        for poem in poems:
+            ids = [START, *vocabulary.encode(poem.text), EOP]
+            self.segments += [t.tensor(part) for part in _cut(ids, maxlen, ends)]
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    def __getitem__(self, index: int) -> t.Tensor:
+        return self.segments[index]
+
+
+def _cut(ids: list[int], maxlen: int, ends: set[int]) -> Iterator[list[int]]:
+    while maxlen and len(ids) > maxlen + 2:
+        stops = [i for i in range(1, maxlen + 1) if ids[i] in ends]
+        stop = stops[-1] if stops else maxlen       # 没有句末标点的长文，到上限就切
+        yield ids[:stop + 1]
+        ids = ids[stop:]
+    yield ids
+
+
+class LengthBatchSampler(Sampler[list[int]]):
+    """把一样长的样本编成一批，批的次序打乱。每轮的编法只由 (seed, epoch) 决定，所以可以从任一批接着取。
+
+    多进程时第 rank 个进程取第 rank、rank + world_size、… 批；余下不够分的几批本轮不用。
+    """
+
+    def __init__(self, dataset: PoemDataset, batch_size: int, seed: int = 0, shuffle: bool = True,
+                 rank: int = 0, world_size: int = 1):
+        self.groups = defaultdict(list)
+        for index, segment in enumerate(dataset.segments):
+            self.groups[len(segment)].append(index)
+        self.batch_size, self.seed, self.shuffle = batch_size, seed, shuffle
+        self.rank, self.world_size = rank, world_size
+        self.epoch = self.start = 0
+        self.num_batches = sum(-(-len(group) // batch_size) for group in self.groups.values())
+
+    def set_position(self, epoch: int, start: int = 0) -> None:
+        """下一次遍历是第 epoch 轮，从本进程的第 start 批开始。"""
+        self.epoch, self.start = epoch, start
+
+    def __len__(self) -> int:
+        """本进程一轮的批数。"""
+        return self.num_batches // self.world_size if self.shuffle else \
+            len(range(self.rank, self.num_batches, self.world_size))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = t.Generator().manual_seed(self.seed * 100_003 + self.epoch)
+        batches = []
+        for length in sorted(self.groups):
+            group = t.tensor(self.groups[length])
+            if self.shuffle:
+                group = group[t.randperm(len(group), generator=generator)]
+            batches += group.split(self.batch_size)
+        order = t.randperm(len(batches), generator=generator) if self.shuffle else range(len(batches))
+        mine = [batches[i] for i in order][self.rank::self.world_size][:len(self)]
+        for batch in mine[self.start:]:
+            yield batch.tolist()

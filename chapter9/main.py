@@ -1,0 +1,207 @@
+"""AI 诗人：python main.py train | gen | test | prepare | help"""
+
+import math
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch as t
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from config import Config
+from data import SENTENCE_END, LengthBatchSampler, PoemDataset, Vocabulary, load_poems, split_poems
+from data.prepare import prepare as prepare_data
+from generation import FORMS, check_known, clean, generate, layout, lines_of, make_rule
+from poet import (
+    PROJECT,
+    build_model,
+    check_poems,
+    fingerprint,
+    load_model,
+    open_run,
+    starting_point,
+)
+from utils import UserError, Visualizer, run, save_checkpoint, seed_step, setup
+
+SAMPLE_HEADS = "春江花月夜凉如水"             # 训练中以这些字开头各写一首，看看进步
+
+
+def train(opt: Config) -> None:
+    """训练一个诗人，结果存在 runs/<env>/"""
+    runtime = setup(opt.use_gpu)
+    folder = Path("runs") / opt.env
+    last = open_run(opt, folder, runtime.is_main)
+
+    parts = split_poems(load_poems(opt.data_path, opt.category, opt.author, opt.constrain))
+    if not parts["train"] or not parts["val"]:
+        raise UserError(f"诗太少：训练集 {len(parts['train'])} 首、验证集 {len(parts['val'])} 首，都要至少一首")
+    vocabulary, weights = starting_point(opt, last, parts)
+    train_set = PoemDataset(parts["train"], vocabulary, opt.maxlen)
+    val_set = PoemDataset(parts["val"], vocabulary)
+    sampler = LengthBatchSampler(train_set, opt.batch_size, opt.seed, rank=runtime.rank,
+                                 world_size=runtime.world_size)
+    loader = DataLoader(train_set, batch_sampler=sampler, collate_fn=t.stack, num_workers=opt.num_workers)
+    if not len(loader):
+        raise UserError("批数比进程数还少：减小 --batch-size，或少开进程")
+
+    seed_step(opt.seed)
+    model = build_model(opt, vocabulary)
+    if weights:
+        model.load_state_dict(weights)
+    net = runtime.wrap(model)
+    optimizer = t.optim.AdamW(net.parameters(), lr=opt.lr, weight_decay=opt.weight_decay)
+    total = opt.max_epoch * len(loader)
+    scheduler = t.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, opt, total))
+    step, best, elapsed = 0, math.inf, 0.0
+    if last:
+        optimizer.load_state_dict(last["optimizer"])
+        scheduler.load_state_dict(last["scheduler"])
+        step, best, elapsed = last["step"], last["best"], last["elapsed"]
+
+    vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
+    stop = min(total, opt.max_steps or total)
+    begin, recent, characters = time.time() - elapsed, [], 0
+
+    def save(name: str) -> None:
+        save_checkpoint(folder / name, {
+            "project": PROJECT, "config": asdict(opt), "vocabulary": vocabulary.characters, "data": fingerprint(parts),
+            "model": model.state_dict(), "optimizer": optimizer.state_dict(),
+            "scheduler": scheduler.state_dict(), "step": step, "best": best,
+            "elapsed": time.time() - begin})
+
+    while step < stop:
+        epoch, done = divmod(step, len(loader))
+        sampler.set_position(epoch, done)
+        net.train()
+        bar = tqdm(loader, f"第 {epoch + 1}/{opt.max_epoch} 轮", len(loader), initial=done,
+                   disable=not runtime.is_main, leave=False)
+        start_time, counted = time.time(), characters
+        for ids in bar:                                         # (B, T+1)
+            if step == stop:
+                break
+            seed_step(opt.seed, step + 1, runtime.rank)         # 丢弃层的随机数只看第几步
+            ids = ids.to(runtime.device)
+            with runtime.autocast(opt.cpu_bf16):
+                scores, _ = net(ids[:, :-1])                    # (B, T, V)
+                loss = F.cross_entropy(scores.flatten(0, 1), ids[:, 1:].flatten())
+            optimizer.zero_grad()
+            loss.backward()
+            t.nn.utils.clip_grad_norm_(net.parameters(), opt.grad_clip)
+            optimizer.step()
+            scheduler.step()
+            step += 1
+            recent.append(loss.detach())
+            characters += ids[:, 1:].numel()
+
+            if Path(opt.debug_file).exists():
+                import ipdb
+                ipdb.set_trace()
+            if runtime.is_main and (step % opt.plot_every == 0 or step == stop):
+                mean = t.stack(recent).mean().item()
+                recent.clear()
+                bar.set_postfix(loss=f"{mean:.3f}")
+                vis.plot_many({"loss": mean, "lr": scheduler.get_last_lr()[0]}, step)
+                show_samples(model, vocabulary, vis, folder, step)
+                net.train()
+                save("last.pth")
+        bar.close()
+
+        speed, = runtime.sum((characters - counted) / (time.time() - start_time))
+        if step % len(loader) == 0 or step == stop:
+            nats = evaluate(net, val_set, opt.batch_size, runtime)
+            if runtime.is_main:
+                vis.plot("val_nats", nats, step)
+                print(f"第 {epoch + 1} 轮，第 {step} 步：验证集 {nats:.4f} nats/字，困惑度 {math.exp(nats):.1f}，"
+                      f"{speed:,.0f} 字/秒，共 {(time.time() - begin) / 60:.1f} 分钟")
+                if nats < best:
+                    best = nats
+                    save("best.pth")
+                save("last.pth")
+    vis.close()
+    if runtime.is_main:
+        print(f"完成。作诗：python main.py gen --model-path={(folder / 'best.pth').as_posix()}")
+
+
+def gen(opt: Config) -> None:
+    """作诗"""
+    runtime = setup(opt.use_gpu)
+    model, vocabulary = load_model(opt, runtime.device)
+    prefix = clean(opt.prefix_words)
+    check_known(prefix, vocabulary, "--prefix-words")
+    if prefix and prefix[-1] not in SENTENCE_END:
+        prefix += "。"                                           # 意境念完了，诗才开始
+    rules = [make_rule(opt, vocabulary)] * opt.num
+    for poem in generate(model, vocabulary, rules, prefix, opt.temperature, opt.top_k, opt.top_p, opt.seed):
+        print(layout(poem), end="\n\n")
+
+
+def test(opt: Config) -> None:
+    """在测试集上算困惑度，再作 4 × 200 首诗检查格式与重复"""
+    runtime = setup(opt.use_gpu)
+    model, vocabulary = load_model(opt, runtime.device)
+    parts = split_poems(load_poems(opt.data_path, opt.category, opt.author, opt.constrain))
+    check_poems(parts["test"], vocabulary)
+    nats = evaluate(model, PoemDataset(parts["test"], vocabulary), opt.batch_size, runtime)
+    print(f"测试集 {len(parts['test'])} 首：{nats:.4f} nats/字，困惑度 {math.exp(nats):.2f}（结束符计入）")
+
+    known = {line for poem in parts["train"] for line in lines_of(poem.text)}
+    heads = [poem.text[0] for poem in parts["test"][:200]]
+    for form, (width, count) in FORMS.items():
+        rules = [make_rule(Config(start_words=head, form=form), vocabulary) for head in heads]
+        poems = generate(model, vocabulary, rules, "", opt.temperature, opt.top_k, opt.top_p, opt.seed)
+        lines = [line for poem in poems for line in lines_of(poem)]
+        exact = sum([len(line) for line in lines_of(poem)] == [width] * count for poem in poems)
+        copied = sum(line in known for line in lines) / len(lines)
+        pairs = [line[i:i + 2] for line in lines for i in range(len(line) - 1)]
+        print(f"{form} {len(poems)} 首：格式正确 {exact / len(poems):.1%}，"
+              f"整句见于训练集 {copied:.1%}，distinct-2 {len(set(pairs)) / len(pairs):.3f}")
+
+
+def prepare(opt: Config) -> None:
+    """检查或重新生成数据：--source=npm，或 --source=<chinese-poetry 文件夹>"""
+    prepare_data(opt.source, opt.category)
+
+
+def lr_factor(step: int, opt: Config, total: int) -> float:
+    """第 step 步的学习率是 opt.lr 的几倍：先直线升到 1，再按余弦降到 0（或保持不变）。"""
+    if step < opt.warmup_steps:
+        return (step + 1) / opt.warmup_steps
+    if opt.lr_schedule == "constant":
+        return 1.0
+    progress = (step - opt.warmup_steps) / max(1, total - opt.warmup_steps)
+    return 0.5 * (1 + math.cos(math.pi * min(1, progress)))
+
+
+def show_samples(model: t.nn.Module, vocabulary: Vocabulary, vis: Visualizer, folder: Path, step: int) -> None:
+    """以「春江花月夜凉如水」各字开头写八首，显示并附到 runs/<env>/samples.txt。"""
+    heads = [head for head in SAMPLE_HEADS if not vocabulary.unknown(head)]
+    rules = [make_rule(Config(start_words=head), vocabulary) for head in heads]
+    if rules:
+        poems = "\n".join(generate(model, vocabulary, rules, temperature=0.8, top_p=0.9))
+        vis.log(poems, "poems", step)
+        with open(folder / "samples.txt", "a", encoding="utf-8") as file:
+            file.write(f"第 {step} 步\n{poems}\n\n")
+
+
+@t.inference_mode()
+def evaluate(net: t.nn.Module, dataset: PoemDataset, batch_size: int, runtime) -> float:
+    """平均每字的负对数似然（nats）。每个字和每首末尾的结束符各算一个，别无其他。"""
+    net.eval()
+    net = getattr(net, "module", net)           # 各进程批数可能不等，不能经过 DDP 的同步
+    sampler = LengthBatchSampler(dataset, batch_size, shuffle=False, rank=runtime.rank,
+                                 world_size=runtime.world_size)
+    nats = count = 0
+    for ids in DataLoader(dataset, batch_sampler=sampler, collate_fn=t.stack):
+        ids = ids.to(runtime.device)
+        with runtime.autocast():
+            scores, _ = net(ids[:, :-1])
+        nats += F.cross_entropy(scores.flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="sum").item()
+        count += ids[:, 1:].numel()
+    nats, count = runtime.sum(nats, count)
+    return nats / count
+
+
+if __name__ == "__main__":
+    run({"train": train, "gen": gen, "test": test, "prepare": prepare}, Config)

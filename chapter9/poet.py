@@ -1,0 +1,101 @@
+"""造出、载入和接着训练一个诗人。权重文件里有网络的选项和词表，所以单凭它就能作诗。"""
+
+import hashlib
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import torch as t
+
+import models
+from config import Config
+from data import Vocabulary
+from utils import UserError, load_checkpoint
+
+PROJECT = "poet"
+SHIPPED = Path(__file__).parent / "checkpoints" / "poet.pth"
+MODEL_OPTIONS = ("model", "embedding_dim", "hidden_dim", "num_layers", "num_heads", "tie_weights")
+
+
+def build_model(config, vocabulary: Vocabulary) -> t.nn.Module:
+    sizes = {"vocab_size": len(vocabulary), "embedding_dim": config.embedding_dim,
+             "hidden_dim": config.hidden_dim, "num_layers": config.num_layers,
+             "dropout": config.dropout, "tie_weights": config.tie_weights}
+    if config.model == "PoetryTransformer":
+        if config.embedding_dim % (2 * config.num_heads):
+            raise UserError(f"--embedding-dim={config.embedding_dim} 要能被 2 × --num-heads={config.num_heads} 整除")
+        sizes |= {"num_heads": config.num_heads}
+    return getattr(models, config.model)(**sizes)
+
+
+def load_model(opt: Config, device: t.device) -> tuple[t.nn.Module, Vocabulary]:
+    """载入 opt.model_path（空则为自带权重），返回网络和词表。与亲手给出的网络选项不符时抛出 UserError。"""
+    path = opt.model_path or SHIPPED
+    content = load_checkpoint(path, PROJECT)
+    _same_network(opt, content["config"], path)
+    vocabulary = Vocabulary(content["vocabulary"])
+    model = build_model(Config(**content["config"]), vocabulary)
+    model.load_state_dict(content["model"])
+    return model.to(device), vocabulary
+
+
+def open_run(opt: Config, folder: Path, is_main: bool) -> dict | None:
+    """准备 runs/<env>/。接着训练时返回断点，并把没有亲手给出的选项恢复成断点里的值；否则返回 None。
+
+    重新开始时，上一次的结果整个移到 runs/<env>-<时间>/，不会被盖掉。
+    """
+    last = folder / "last.pth"
+    if opt.resume:
+        if not last.is_file():
+            raise UserError(f"没有断点 {last}，无法 --resume：去掉它从头训练，或用 --env 指明是哪一次")
+        content = load_checkpoint(last, PROJECT)
+        _same_network(opt, content["config"], last)
+        for field in fields(opt):
+            if field.name not in opt.given:
+                setattr(opt, field.name, content["config"][field.name])
+        return content
+    if is_main and last.exists():
+        moved = folder.with_name(f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+        folder.rename(moved)
+        print(f"上一次训练的结果移到 {moved}")
+    return None
+
+
+def starting_point(opt: Config, last: dict | None, parts: dict) -> tuple[Vocabulary, dict | None]:
+    """训练用的词表和初始权重：来自断点、--model-path（微调），或从数据新建（权重为 None）。"""
+    content = last
+    if last and last["data"] != fingerprint(parts):
+        raise UserError(f"runs/{opt.env}/last.pth 是用另一份数据训练的：换回原来的数据选项，或去掉 --resume")
+    if not last and opt.model_path:
+        content = load_checkpoint(opt.model_path, PROJECT)
+        _same_network(opt, content["config"], opt.model_path)
+        for name in MODEL_OPTIONS:
+            setattr(opt, name, content["config"][name])
+    if content is None:
+        return Vocabulary.build(poem.text for part in parts.values() for poem in part), None
+    vocabulary = Vocabulary(content["vocabulary"])
+    check_poems([poem for part in parts.values() for poem in part], vocabulary)
+    return vocabulary, content["model"]
+
+
+def check_poems(poems: list, vocabulary: Vocabulary) -> None:
+    """诗里有词表以外的字时抛出 UserError：这份权重属于另一个词表。"""
+    if not poems:
+        raise UserError("测试集里一首诗也没有：放宽 --author、--constrain 等筛选")
+    unknown = vocabulary.unknown("".join(poem.text for poem in poems))
+    if unknown:
+        shown = " ".join(unknown[:10]) + (" …" if len(unknown) > 10 else "")
+        raise UserError(f"权重的词表与数据不合：数据里有 {len(unknown)} 个字不在词表中（{shown}），"
+                        "换一份权重，或用这份数据从头训练")
+
+
+def fingerprint(parts: dict) -> str:
+    """数据的指纹：训练集各首诗依次相接的哈希。"""
+    return hashlib.sha256("\n".join(poem.text for poem in parts["train"]).encode()).hexdigest()
+
+
+def _same_network(opt: Config, saved: dict, path) -> None:
+    for name in MODEL_OPTIONS:
+        if name in opt.given and getattr(opt, name) != saved[name]:
+            raise UserError(f"{path} 的 {name} 是 {saved[name]}，与给出的 {getattr(opt, name)} 不符："
+                            "去掉这个选项，或换一份权重")
