@@ -13,16 +13,19 @@ from tqdm import tqdm
 from config import Config
 from data import SENTENCE_END, LengthBatchSampler, PoemDataset, Vocabulary, load_poems, split_poems
 from data.prepare import prepare as prepare_data
-from generation import FORMS, check_known, clean, generate, layout, lines_of, make_rule
+from generation import generate
 from poet import (
     PROJECT,
     build_model,
     check_poems,
     fingerprint,
     load_model,
-    open_run,
+    load_weights,
+    resume_point,
+    set_aside,
     starting_point,
 )
+from rules import FORMS, check_known, clean, layout, lines_of, make_rule
 from utils import UserError, Visualizer, run, save_checkpoint, seed_step, setup
 
 SAMPLE_HEADS = "春江花月夜凉如水"             # 训练中以这些字开头各写一首，看看进步
@@ -32,7 +35,7 @@ def train(opt: Config) -> None:
     """训练一个诗人，结果存在 runs/<env>/"""
     runtime = setup(opt.use_gpu)
     folder = Path("runs") / opt.env
-    last = open_run(opt, folder, runtime.is_main)
+    last = resume_point(opt, folder)
 
     parts = split_poems(load_poems(opt.data_path, opt.category, opt.author, opt.constrain))
     if not parts["train"] or not parts["val"]:
@@ -49,7 +52,7 @@ def train(opt: Config) -> None:
     seed_step(opt.seed)
     model = build_model(opt, vocabulary)
     if weights:
-        model.load_state_dict(weights)
+        load_weights(model, weights, opt.model_path or folder / "last.pth")
     net = runtime.wrap(model)
     optimizer = t.optim.AdamW(net.parameters(), lr=opt.lr, weight_decay=opt.weight_decay)
     total = opt.max_epoch * len(loader)
@@ -60,6 +63,8 @@ def train(opt: Config) -> None:
         scheduler.load_state_dict(last["scheduler"])
         step, best, elapsed = last["step"], last["best"], last["elapsed"]
 
+    if runtime.is_main and not last:
+        set_aside(folder)
     vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
     stop = min(total, opt.max_steps or total)
     begin, recent, characters = time.time() - elapsed, [], 0

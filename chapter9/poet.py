@@ -35,30 +35,39 @@ def load_model(opt: Config, device: t.device) -> tuple[t.nn.Module, Vocabulary]:
     _same_network(opt, content["config"], path)
     vocabulary = Vocabulary(content["vocabulary"])
     model = build_model(Config(**content["config"]), vocabulary)
-    model.load_state_dict(content["model"])
+    load_weights(model, content["model"], path)
     return model.to(device), vocabulary
 
 
-def open_run(opt: Config, folder: Path, is_main: bool) -> dict | None:
-    """准备 runs/<env>/。接着训练时返回断点，并把没有亲手给出的选项恢复成断点里的值；否则返回 None。
+def load_weights(model: t.nn.Module, weights: dict, path: str | Path) -> None:
+    """把权重装进网络；名字或形状不符时抛出 UserError。"""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError:
+        raise UserError(f"{path} 里的权重与它自己记下的网络或词表不符：文件被改动过，换一份权重") from None
 
-    重新开始时，上一次的结果整个移到 runs/<env>-<时间>/，不会被盖掉。
-    """
-    last = folder / "last.pth"
-    if opt.resume:
-        if not last.is_file():
-            raise UserError(f"没有断点 {last}，无法 --resume：去掉它从头训练，或用 --env 指明是哪一次")
-        content = load_checkpoint(last, PROJECT)
-        _same_network(opt, content["config"], last)
-        for field in fields(opt):
-            if field.name not in opt.given:
-                setattr(opt, field.name, content["config"][field.name])
-        return content
-    if is_main and last.exists():
+
+def resume_point(opt: Config, folder: Path) -> dict | None:
+    """opt.resume 时返回 runs/<env>/ 的断点，并把没有亲手给出的选项恢复成断点里的值；否则返回 None。"""
+    if not opt.resume:
+        return None
+    path = folder / "last.pth"
+    if not path.is_file():
+        raise UserError(f"没有断点 {path}，无法 --resume：去掉它从头训练，或用 --env 指明是哪一次")
+    content = load_checkpoint(path, PROJECT)
+    _same_network(opt, content["config"], path)
+    for field in fields(opt):
+        if field.name not in opt.given:
+            setattr(opt, field.name, content["config"][field.name])
+    return content
+
+
+def set_aside(folder: Path) -> None:
+    """把上一次训练的结果整个移到 runs/<env>-<时间>/，免得被盖掉。"""
+    if (folder / "last.pth").exists():
         moved = folder.with_name(f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}")
         folder.rename(moved)
         print(f"上一次训练的结果移到 {moved}")
-    return None
 
 
 def starting_point(opt: Config, last: dict | None, parts: dict) -> tuple[Vocabulary, dict | None]:

@@ -1,0 +1,105 @@
+"""量速度和内存：python benchmark.py。
+
+各比值都来自同一次运行：两种做法交替执行几轮，取每轮之比的中位数，机器忽快忽慢时也可信。
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch as t
+from torch.nn import functional as F
+
+from config import Config
+from data import LengthBatchSampler, PoemDataset, Vocabulary, load_poems, split_poems
+from generation import generate
+from poet import build_model
+from rules import make_rule
+
+ROUNDS = 5
+BATCHES = 4                 # 每轮训练几批
+BOOK_LENGTH = 125           # 书中把每首诗左边补空白到 125 个字
+PAD = 0                     # 空白的编号；只量速度，用哪个字都一样
+
+
+def main() -> None:
+    parts = split_poems(load_poems("data"))
+    vocabulary = Vocabulary.build(poem.text for part in parts.values() for poem in part)
+    dataset = PoemDataset(parts["train"], vocabulary, BOOK_LENGTH)
+    print(f"torch {t.__version__}，{t.get_num_threads()} 个线程，{ROUNDS} 轮取中位数")
+    for name, extra in (("PoetryModel", {}), ("PoetryTransformer", {"hidden_dim": 1024, "num_layers": 4})):
+        model = build_model(Config(model=name, **extra), vocabulary)
+        train_speed(name, model, dataset)
+        generation_speed(name, model, vocabulary)
+    print_memory()
+
+
+def train_speed(name: str, model: t.nn.Module, dataset: PoemDataset) -> None:
+    """同一批诗，一样长的不填充，对照书中左填充到 125。速度按真正的字数算。"""
+    optimizer = t.optim.AdamW(model.parameters(), 1e-4)
+    sampler = LengthBatchSampler(dataset, 32)
+    batches = [t.stack([dataset[i] for i in batch]) for batch, _ in zip(sampler, range(ROUNDS * BATCHES))]
+    padded = [F.pad(ids, (BOOK_LENGTH + 1 - ids.shape[1], 0), value=PAD)[:, :BOOK_LENGTH + 1] for ids in batches]
+
+    def seconds(some: list[t.Tensor]) -> float:
+        model.train()
+        begin = time.perf_counter()
+        for ids in some:
+            scores, _ = model(ids[:, :-1])
+            loss = F.cross_entropy(scores.flatten(0, 1), ids[:, 1:].flatten())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return time.perf_counter() - begin
+
+    seconds(batches[:1])
+    speeds, ratios = [], []
+    for i in range(0, len(batches), BATCHES):
+        ours, book = seconds(batches[i:i + BATCHES]), seconds(padded[i:i + BATCHES])
+        speeds.append(sum(ids[:, 1:].numel() for ids in batches[i:i + BATCHES]) / ours)
+        ratios.append(book / ours)
+    print(f"{name} 训练：{statistics.median(speeds):,.0f} 字/秒，是左填充到 {BOOK_LENGTH} 的 "
+          f"{statistics.median(ratios):.1f} 倍")
+
+
+def generation_speed(name: str, model: t.nn.Module, vocabulary: Vocabulary, batch: int = 64) -> None:
+    """作七律：一首一首地写，对照 64 首一批。"""
+    rule = make_rule(Config(start_words="月", form="七律"), vocabulary)
+
+    def speed(count: int) -> float:
+        begin = time.perf_counter()
+        poems = generate(model, vocabulary, [rule] * count, top_p=0.9)
+        return sum(map(len, poems)) / (time.perf_counter() - begin)
+
+    speed(1)
+    pairs = [(speed(1), speed(batch)) for _ in range(ROUNDS)]
+    alone, together = (statistics.median(column) for column in zip(*pairs))
+    ratio = statistics.median(b / a for a, b in pairs)
+    print(f"{name} 作诗：单首 {alone:,.0f} 字/秒，{batch} 首一批 {together:,.0f} 字/秒，{ratio:.1f} 倍")
+
+
+def print_memory() -> None:
+    """另起进程运行 gen 和 train，报告各自的内存峰值。"""
+    try:
+        import resource  # noqa: F401
+    except ImportError:
+        print("内存峰值：这个系统上量不了（Windows 没有 resource 模块）")
+        return
+    main_file = Path(__file__).resolve().parent / "main.py"
+    for words in (["gen"], ["train", "--max-steps=20"]):
+        code = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, "
+                "stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL); "
+                "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+        with tempfile.TemporaryDirectory() as folder:
+            data = f"--data-path={main_file.parent / 'data'}"
+            done = subprocess.run([sys.executable, "-c", code, sys.executable, str(main_file), *words, data],
+                                  cwd=folder, capture_output=True, text=True, check=True)
+        unit = 1 if sys.platform == "darwin" else 1024      # macOS 以字节计，Linux 以千字节计
+        print(f"内存峰值 {' '.join(words)}：{int(done.stdout) * unit / 2**20:,.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

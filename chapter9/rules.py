@@ -1,0 +1,214 @@
+"""诗的规矩：体裁、藏头、押韵。
+
+规矩不改动网络，只回答一个问题：已经写了这些，下一个字可以是哪些？作诗时不许的字概率为 0，
+所以格式不是多半对，而是必然对。
+"""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+
+import torch as t
+
+from data import EOP, FULL_WIDTH, PUNCTUATION, SENTENCE_END, START, Vocabulary
+from utils import UserError
+
+FORMS = {"五绝": (5, 4), "七绝": (7, 4), "五律": (5, 8), "七律": (7, 8)}     # 每句字数, 句数
+LONGEST_SENTENCE = 40           # 自由体藏头诗里，一句写到这么长就收住
+SMALLEST_RHYME = 30             # 第一个韵脚只从至少有这么多字的韵部里选，免得后面无字可押
+
+# 中华新韵（十四韵，中华诗词学会 2005）：韵部 → 韵母。支部的韵母写作 -i
+RHYMES = {"麻": "a ia ua", "波": "o e uo", "皆": "ie ve ê", "开": "ai uai", "微": "ei uei",
+          "豪": "ao iao", "尤": "ou iou", "寒": "an ian uan van", "文": "en in uen vn",
+          "唐": "ang iang uang", "庚": "eng ing ueng ong iong", "齐": "i er v", "支": "-i", "姑": "u"}
+
+
+@dataclass
+class Masks:
+    """几种常用的许可表，都是 (V,) 的布尔张量。"""
+
+    vocabulary: Vocabulary
+
+    def __post_init__(self):
+        size = len(self.vocabulary)
+        marks = [self.vocabulary.index[c] for c in PUNCTUATION if c in self.vocabulary.index]
+        self.ends = {self.vocabulary.index[c] for c in SENTENCE_END if c in self.vocabulary.index}
+        self.marks = set(marks)
+        self.characters = t.ones(size, dtype=t.bool)
+        self.characters[[EOP, START, *marks]] = False
+        self.characters_or_marks = self.characters.clone()
+        self.characters_or_marks[marks] = True
+        self.characters_or_end = self.characters.clone()
+        self.characters_or_end[EOP] = True
+
+    def only(self, *ids: int) -> t.Tensor:
+        mask = t.zeros(len(self.vocabulary), dtype=t.bool)
+        mask[list(ids)] = True
+        return mask
+
+
+class FreeForm:
+    """自由体：只管不出怪样（标点不打头、不连用，写完一句才许结束）。heads 非空时是藏头诗。
+
+    藏头诗每逢句末（。？！）起一个新头，最后一个头所在的句子写完就结束。
+    """
+
+    def __init__(self, masks: Masks, start: list[int], heads: list[int], max_len: int):
+        self.masks, self.start, self.heads, self.max_len = masks, start, heads, max_len
+
+    def allowed(self, written: list[int]) -> t.Tensor | None:
+        """已写 `written` 时，下一个字的许可表 (V,)；写完了返回 None。"""
+        masks, position = self.masks, len(written)
+        if position < len(self.start):
+            return masks.only(self.start[position])
+        at_sentence_start = not written or written[-1] in masks.ends
+        if self.heads:
+            used = sum(token in masks.ends for token in written)
+            if at_sentence_start:
+                return masks.only(self.heads[used]) if used < len(self.heads) else None
+            if self._sentence_length(written) >= LONGEST_SENTENCE:
+                return masks.only(*masks.ends) if written[-1] not in masks.marks else masks.characters
+        elif position >= self.max_len:
+            return None
+        if not written or written[-1] in masks.marks:
+            return masks.characters_or_end if written and at_sentence_start else masks.characters
+        return masks.characters_or_marks
+
+    def _sentence_length(self, written: list[int]) -> int:
+        length = 0
+        while length < len(written) and written[-1 - length] not in self.masks.ends:
+            length += 1
+        return length
+
+    def finish(self, written: list[int]) -> list[int]:
+        """写到字数上限而一句未完时，去掉那半句（开头本身就没有一整句时留着）。"""
+        last = max((i for i, token in enumerate(written) if token in self.masks.ends), default=-1)
+        return written[:last + 1] if last + 1 > len(self.start) else written
+
+
+class FixedForm:
+    """格律体：第几个位置是字、是什么标点都已定好。单数句用逗号，双数句和末句用句号。"""
+
+    def __init__(self, masks: Masks, form: str, start: list[int], heads: list[int],
+                 rhymes: dict[int, tuple] | None = None):
+        self.masks, self.rhymes = masks, rhymes
+        self.groups = defaultdict(list)              # (韵部, 是否平声) → 其中的字
+        for token, rhyme in (rhymes or {}).items():
+            self.groups[rhyme].append(token)
+        width, lines = FORMS[form]
+        self.width, self.lines = width, len(heads) or lines
+        comma, stop = (masks.vocabulary.index[c] for c in "，。")
+        self.fixed = {}                              # 位置 → 必须写的字
+        for line in range(self.lines):
+            first = line * (width + 1)
+            if heads:
+                self.fixed[first] = heads[line]
+            self.fixed[first + width] = stop if line % 2 or line == self.lines - 1 else comma
+        self.fixed.update(enumerate(start))
+        self.length = self.lines * (width + 1)
+
+    def allowed(self, written: list[int]) -> t.Tensor | None:
+        position = len(written)
+        if position == self.length:
+            return None
+        if position in self.fixed:
+            return self.masks.only(self.fixed[position])
+        line, column = divmod(position, self.width + 1)
+        if self.rhymes and line % 2 and column == self.width - 1:
+            return self._rhyming(written)
+        return self.masks.characters
+
+    def _rhyming(self, written: list[int]) -> t.Tensor:
+        used = written[2 * self.width::2 * (self.width + 1)]     # 前面各偶数句的末字
+        if used and used[0] in self.rhymes:
+            fitting = self.groups[self.rhymes[used[0]]]
+        else:
+            fitting = [i for group in self.groups.values() if len(group) >= SMALLEST_RHYME for i in group]
+        return self.masks.only(*(set(fitting) - set(used) or fitting))
+
+    def finish(self, written: list[int]) -> list[int]:
+        return written
+
+
+def make_rule(opt, vocabulary: Vocabulary):
+    """按选项造出一首诗的规矩；开头、头字、体裁彼此不合时抛出 UserError。"""
+    masks = Masks(vocabulary)
+    text = clean(opt.start_words)
+    if opt.acrostic:
+        text = "".join(char for char in text if char not in PUNCTUATION)
+    if not text:
+        raise UserError("--start-words 是空的：给出诗的开头，或藏头诗的各个头字")
+    check_known(text, vocabulary, "--start-words")
+    if opt.rhyme and not opt.form:
+        raise UserError("--rhyme 要知道哪里是偶数句，请同时给出 --form，如 --form=七绝")
+    if not opt.acrostic and text[0] in PUNCTUATION:
+        raise UserError(f"--start-words 不能以标点「{text[0]}」开头")
+    ids = vocabulary.encode(text)
+    start, heads = ([], ids) if opt.acrostic else (ids, [])
+    if not opt.form:
+        return FreeForm(masks, start, heads, opt.max_gen_len)
+    check_known("，。", vocabulary, f"--form={opt.form} 的标点")
+    _check_form(text, opt)
+    rhymes = rhyme_groups(vocabulary) if opt.rhyme else None
+    return FixedForm(masks, opt.form, start, heads, rhymes)
+
+
+def _check_form(text: str, opt) -> None:
+    width, lines = FORMS[opt.form]
+    if opt.acrostic:
+        if len(text) > lines:
+            raise UserError(f"{opt.form}只有 {lines} 句，放不下 {len(text)} 个头字「{text}」；"
+                            "减少头字，或不给 --form")
+        return
+    for position, char in enumerate(text):
+        line, column = divmod(position, width + 1)
+        wanted = "，" if line % 2 == 0 else "。"
+        if line >= lines:
+            raise UserError(f"{opt.form}只有 {lines} 句，--start-words 更长")
+        if column == width and char != wanted:
+            raise UserError(f"{opt.form}每句 {width} 个字，第 {line + 1} 句之后应是「{wanted}」，"
+                            f"--start-words 在那里是「{char}」")
+        if column < width and char in PUNCTUATION:
+            raise UserError(f"{opt.form}每句 {width} 个字，--start-words 的第 {line + 1} 句"
+                            f"只有 {column} 个字")
+
+
+def lines_of(poem: str) -> list[str]:
+    """全诗按标点断成各句，不含标点。"""
+    return [line for line in re.split(f"[{PUNCTUATION}]", poem) if line]
+
+
+def layout(poem: str) -> str:
+    """排版：每到句末（。？！）换行。"""
+    return re.sub(f"([{SENTENCE_END}])(?!$)", r"\1\n", poem)
+
+
+def clean(text: str) -> str:
+    """去掉空白，半角标点换成全角。"""
+    return "".join(text.split()).translate(FULL_WIDTH)
+
+
+def check_known(text: str, vocabulary: Vocabulary, option: str) -> None:
+    unknown = vocabulary.unknown(text)
+    if unknown:
+        raise UserError(f"{option} 里有模型不认识的字：{' '.join(unknown)}（词表只含训练诗集里的简体字）")
+
+
+def rhyme_groups(vocabulary: Vocabulary) -> dict[int, tuple]:
+    """字的编号 → (韵部, 是否平声)。读音是今天的普通话，多音字取最常见的一个。"""
+    try:
+        from pypinyin import Style, pinyin
+    except ImportError:
+        raise UserError("--rhyme 要用 pypinyin 查读音：pip install pypinyin") from None
+    part_of = {final: part for part, finals in RHYMES.items() for final in finals.split()}
+    groups = {}
+    for token in vocabulary.tokens[2:]:
+        final = pinyin(token, style=Style.FINALS_TONE3, errors="ignore")
+        initial = pinyin(token, style=Style.INITIALS, errors="ignore")
+        if final and final[0][0]:
+            name, tone = final[0][0].rstrip("12345"), final[0][0][-1]
+            if name == "i" and initial[0][0] in ("zh", "ch", "sh", "r", "z", "c", "s"):
+                name = "-i"
+            if name in part_of:
+                groups[vocabulary.index[token]] = (part_of[name], tone in "12")
+    return groups

@@ -1,0 +1,78 @@
+"""随书的权重：达到它自己写明的成绩，写得出像样的诗。"""
+
+import json
+
+import pytest
+import torch as t
+from conftest import PROJECT, call
+from main import evaluate
+
+from config import Config
+from data import PoemDataset, split_poems
+from generation import generate
+from poet import load_model
+from rules import FORMS, lines_of, make_rule
+from utils import setup
+
+WEIGHTS = PROJECT / "checkpoints" / "poet.pth"
+STORY = json.loads(WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def poet():
+    return load_model(Config(), t.device("cpu"))
+
+
+def test_small_and_half_precision():
+    assert WEIGHTS.stat().st_size < 20e6
+    content = t.load(WEIGHTS, weights_only=True)
+    assert {weight.dtype for weight in content["model"].values()} == {t.float16}
+
+
+def test_perplexity_on_the_test_split(poet, poems):
+    model, vocabulary = poet
+    nats = evaluate(model, PoemDataset(split_poems(poems)["test"], vocabulary), 64, setup(False))
+    assert nats == pytest.approx(STORY["metrics"]["test_nats"], abs=0.005)
+    assert t.tensor(nats).exp() < 0.9 * STORY["metrics"]["book_test_perplexity"]
+
+
+def test_vocabulary_is_the_one_of_the_data(poet, vocabulary):
+    assert poet[1].characters == vocabulary.characters
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_poems_are_varied_and_not_copied(poet, poems, form):
+    model, vocabulary = poet
+    heads = [poem.text[0] for poem in split_poems(poems)["test"][:40]]
+    rules = [make_rule(Config(start_words=head, form=form), vocabulary) for head in heads]
+    written = generate(model, vocabulary, rules, "", Config.temperature, top_p=Config.top_p)
+    lines = [line for poem in written for line in lines_of(poem)]
+    assert {len(line) for line in lines} == {FORMS[form][0]}
+    assert len(set(lines)) > 0.95 * len(lines)
+    known = {line for poem in poems for line in lines_of(poem.text)}
+    assert sum(line in known for line in lines) < 0.1 * len(lines)
+
+
+def test_free_poems_keep_to_the_line_length_they_began_with(poet):
+    """格律没有强加，是学到的：以五个字的一句开头，后面也是五个字一句。"""
+    model, vocabulary = poet
+    rule = make_rule(Config(start_words="江流天地外，"), vocabulary)
+    lines = [line for poem in generate(model, vocabulary, [rule] * 40, "", 0.8, top_p=0.9)
+             for line in lines_of(poem)]
+    assert sum(len(line) == 5 for line in lines) > 0.9 * len(lines)
+
+
+def test_prefix_sets_the_mood_but_is_not_part_of_the_poem(poet):
+    model, vocabulary = poet
+    rule = make_rule(Config(start_words="山", form="五绝"), vocabulary)
+    plain, desert = (generate(model, vocabulary, [rule], prefix, temperature=0)[0]
+                     for prefix in ("", "大漠孤烟直，长河落日圆。"))
+    assert plain != desert
+    assert desert.startswith("山") and len(desert) == len(plain) == 24
+
+
+def test_the_readmes_first_command(capsys, workdir):
+    call("gen", "--start-words=深度学习", "--acrostic=True", "--form=七绝")
+    poem = capsys.readouterr().out.strip().replace("\n", "")
+    assert [line[0] for line in lines_of(poem)] == list("深度学习")
+    assert [len(line) for line in lines_of(poem)] == [7] * 4

@@ -1,0 +1,95 @@
+import time
+
+import pytest
+import torch as t
+from conftest import TINY, call, spawn
+from main import lr_factor
+
+from config import Config
+from utils import load_checkpoint
+
+
+def small(small_file, *more):
+    return [*TINY, f"--data-path={small_file}", "--batch-size=8", "--warmup-steps=5", *more]
+
+
+@pytest.mark.parametrize("model", ["PoetryModel", "PoetryTransformer"])
+def test_loss_falls_on_a_few_poems(workdir, small_file, model):
+    call("train", *small(small_file, f"--model={model}", "--max-steps=1", "--env=first"))
+    call("train", *small(small_file, f"--model={model}", "--max-epoch=4", "--lr=0.01", "--env=trained"))
+    first, trained = (load_checkpoint(f"runs/{env}/best.pth", "poet")["best"] for env in ("first", "trained"))
+    assert trained < first - 0.5                        # nats/字
+
+
+def test_kill_and_resume_equals_no_interruption(workdir, small_file):
+    options = small(small_file, "--max-steps=50", "--plot-every=10")
+    whole = spawn("train", *options, "--env=whole", cwd=workdir)
+    assert whole.wait(timeout=300) == 0
+
+    killed = spawn("train", *options, "--env=killed", cwd=workdir)
+    last = workdir / "runs/killed/last.pth"
+    deadline = time.time() + 240
+    while not last.exists() and time.time() < deadline:
+        time.sleep(0.01)
+    killed.kill()                                       # kill -9
+    killed.wait()
+    assert last.exists()
+    stopped_at = load_checkpoint(last, "poet")["step"]
+    assert 0 < stopped_at < 50
+
+    resumed = spawn("train", "--resume", "--env=killed", cwd=workdir)     # 其余选项取自断点
+    assert resumed.wait(timeout=300) == 0, resumed.stderr.read()
+    one, two = (load_checkpoint(workdir / f"runs/{env}/last.pth", "poet") for env in ("whole", "killed"))
+    assert one["step"] == two["step"] == 50
+    assert one["best"] == two["best"]
+    for name, weight in one["model"].items():
+        assert t.equal(weight, two["model"][name]), name
+
+
+def test_resume_inside_an_epoch_and_across_epochs(workdir, small_file):
+    options = small(small_file, "--max-epoch=2", "--plot-every=7")
+    call("train", *options, "--env=whole")
+    total = load_checkpoint("runs/whole/last.pth", "poet")["step"]
+    for stop in (3, total // 2, total // 2 + 9):        # 轮中、轮末、第二轮中
+        call("train", *options, "--env=parts", f"--max-steps={stop}")
+        call("train", "--env=parts", "--resume", "--max-steps=0")
+        one, two = (load_checkpoint(f"runs/{env}/last.pth", "poet") for env in ("whole", "parts"))
+        assert two["step"] == total
+        assert all(t.equal(one["model"][name], two["model"][name]) for name in one["model"])
+
+
+def test_two_processes_train_together(workdir, small_file):
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    process = spawn("train", *small(small_file, "--max-steps=20"), cwd=workdir, launcher=launcher)
+    out, err = process.communicate(timeout=400)
+    assert process.returncode == 0, err
+    assert out.count("完成") == 1                       # 只有 0 号进程说话
+    content = load_checkpoint(workdir / "runs/poet/last.pth", "poet")
+    assert content["step"] == 20
+    assert not any(name.startswith("module.") for name in content["model"])
+
+
+def test_samples_are_written_while_training(workdir, small_file):
+    call("train", *small(small_file, "--max-steps=4", "--plot-every=2"))
+    samples = (workdir / "runs/poet/samples.txt").read_text(encoding="utf-8")
+    assert "第 2 步" in samples and "第 4 步" in samples
+    assert list((workdir / "runs/poet").glob("events.out.tfevents.*"))
+
+
+def test_fine_tuning_keeps_the_vocabulary_of_the_weights(workdir, small_file):
+    call("train", *small(small_file, "--max-steps=3"))
+    few = workdir / "few.tsv"
+    few.write_text("".join(small_file.read_text(encoding="utf-8").splitlines(True)[:200]), encoding="utf-8")
+    call("train", f"--data-path={few}", "--model-path=runs/poet/last.pth", "--env=tuned", "--max-steps=1")
+    base, tuned = (load_checkpoint(f"runs/{env}/last.pth", "poet") for env in ("poet", "tuned"))
+    assert tuned["vocabulary"] == base["vocabulary"]
+    assert tuned["config"]["hidden_dim"] == 16
+
+
+def test_learning_rate_rises_then_falls_to_zero():
+    opt = Config(warmup_steps=10)
+    factors = [lr_factor(step, opt, 100) for step in range(101)]
+    assert factors[0] == pytest.approx(0.1) and max(factors) == factors[10] == 1
+    assert factors[100] == pytest.approx(0, abs=1e-12)
+    assert all(a >= b for a, b in zip(factors[10:], factors[11:]))
+    assert lr_factor(99, Config(lr_schedule="constant", warmup_steps=10), 100) == 1

@@ -1,0 +1,100 @@
+"""仓库本身：说的都是真的，没有带进不该有的东西。"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+from repository import ROOT, files, projects
+
+TEXT = {".py", ".md", ".txt", ".toml", ".ipynb", ".json", ".csv", ".yml", ""}
+LICENCES = ("CC0", "CC BY", "Public Domain", "公有领域", "MIT", "Apache", "BSD", "ISC", "OFL")
+CODE = {".py", ".md", ".ipynb", ".toml"}
+DATA_FOLDERS = [ROOT / "data", *(project / "data" for project in projects())]
+
+
+def texts():
+    for path in files():
+        if path.suffix in TEXT and "LICENSE" not in path.name:
+            yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+
+
+def test_no_path_of_one_machine_and_no_registry_host():
+    machine = re.compile(r"(?<![\w.])/(?:home|root|work|Users)/\w+|[A-Z]:\\\\?Users"
+                         r"|pypi\.org|pythonhosted\.org|registry\.npmjs|unpkg\.com|npmmirror|deb\.debian\.org")
+    found = [f"{name}: {match.group()}" for name, text in texts() for match in machine.finditer(text)
+             if name != "tests/test_repository.py" and name != "tests/notebooks.py" and name != "tests/test_notebooks.py"]
+    assert found == []
+
+
+def test_sizes():
+    big = {path.relative_to(ROOT).as_posix(): path.stat().st_size for path in files() if path.stat().st_size > 20e6}
+    assert big == {}
+    assert sum(path.stat().st_size for path in files() if path.suffix == ".pth") < 60e6
+    for folder in DATA_FOLDERS:
+        sets = [path for path in folder.iterdir() if path.name != "__pycache__"]
+        for data in sets:
+            inside = [data] if data.is_file() else [path for path in data.rglob("*") if path.is_file()]
+            assert sum(path.stat().st_size for path in inside) < 8e6, data
+
+
+@pytest.mark.parametrize("folder", DATA_FOLDERS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_data_file_is_listed_with_source_and_licence(folder):
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    assert any(licence in readme for licence in LICENCES)
+    for path in files():
+        if folder not in path.parents or path.suffix in {".py", ".md"}:
+            continue
+        row = next((line for line in readme.splitlines()
+                    if f"`{path.relative_to(folder).as_posix()}`" in line), None)
+        assert row, f"{path.name} 没有列在 {folder.name}/README.md 里"
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in row, f"{path.name} 的 sha256 不符"
+        assert any(licence in row for licence in LICENCES), f"{path.name} 那一行没有写明许可"
+
+
+def test_every_shipped_weight_tells_where_it_comes_from():
+    for path in files():
+        if path.suffix == ".pth":
+            story = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            assert {"data", "seed", "steps", "metrics", "wall_time", "command"} <= set(story), path.name
+
+
+def test_links_between_files_lead_somewhere():
+    broken = []
+    for name, text in texts():
+        if name.endswith(".ipynb"):
+            text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"]
+                             if cell["cell_type"] == "markdown")
+        elif not name.endswith(".md"):
+            continue
+        text = re.sub(r"```.*?```", "", text, flags=re.S)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            path = target.partition("#")[0]
+            if path and "://" not in path and not path.startswith(("data:", "attachment:")) \
+                    and not ((ROOT / name).parent / path).exists():
+                broken.append(f"{name}: {target}")
+    assert broken == []
+
+
+@pytest.mark.parametrize("project", projects(), ids=lambda path: path.name)
+def test_commands_in_the_readme_use_options_that_exist(project):
+    options = {"--" + name.replace("_", "-") for name in
+               re.findall(r"^    (\w+): ", (project / "config.py").read_text(encoding="utf-8"), flags=re.M)}
+    commands = re.findall(r"main\.py ([a-z]+)([^`\n]*)", (project / "README.md").read_text(encoding="utf-8"))
+    source = (project / "main.py").read_text(encoding="utf-8")
+    assert commands
+    for command, rest in commands:
+        assert command == "help" or f'"{command}": {command}' in source, command
+        used = set(re.findall(r"--[a-z][a-z0-9-]*", rest.partition("#")[0]))
+        assert used <= options, f"{command}{rest}"
+
+
+def test_requirements_cover_the_projects():
+    def names(path: Path) -> set[str]:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return {re.split(r"[<>=;\[ ]", line)[0] for line in lines if line.strip() and not line.startswith("#")}
+
+    root = names(ROOT / "requirements.txt")
+    for project in projects():
+        assert names(project / "requirements.txt") <= root
