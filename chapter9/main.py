@@ -110,7 +110,8 @@ def train(opt: Config) -> None:
                 vis.plot_many({"loss": mean, "lr": scheduler.get_last_lr()[0]}, step)
                 show_samples(model, vocabulary, vis, folder, step)
                 net.train()
-                save("last.pth")
+                if step % len(loader) and step != stop:         # 轮末的断点要等验证之后再存
+                    save("last.pth")
         bar.close()
 
         speed, = runtime.sum((characters - counted) / (time.time() - start_time))
