@@ -69,12 +69,13 @@ def train(opt: Config) -> None:
     stop = min(total, opt.max_steps or total)
     begin, recent, characters = time.time() - elapsed, [], 0
 
-    def save(name: str) -> None:
-        save_checkpoint(folder / name, {
-            "project": PROJECT, "config": asdict(opt), "vocabulary": vocabulary.characters, "data": fingerprint(parts),
-            "model": model.state_dict(), "optimizer": optimizer.state_dict(),
-            "scheduler": scheduler.state_dict(), "step": step, "best": best,
-            "elapsed": time.time() - begin})
+    def save(name: str, **more) -> None:
+        save_checkpoint(folder / name, {"project": PROJECT, "config": asdict(opt), "step": step, "best": best,
+                                        "vocabulary": vocabulary.characters, **more})
+
+    def save_last() -> None:
+        save("last.pth", model=model.state_dict(), optimizer=optimizer.state_dict(),
+             scheduler=scheduler.state_dict(), data=fingerprint(parts), elapsed=time.time() - begin)
 
     while step < stop:
         epoch, done = divmod(step, len(loader))
@@ -111,7 +112,7 @@ def train(opt: Config) -> None:
                 show_samples(model, vocabulary, vis, folder, step)
                 net.train()
                 if step % len(loader) and step != stop:         # 轮末的断点要等验证之后再存
-                    save("last.pth")
+                    save_last()
         bar.close()
 
         speed, = runtime.sum((characters - counted) / (time.time() - start_time))
@@ -123,8 +124,8 @@ def train(opt: Config) -> None:
                       f"{speed:,.0f} 字/秒，共 {(time.time() - begin) / 60:.1f} 分钟")
                 if nats < best:
                     best = nats
-                    save("best.pth")
-                save("last.pth")
+                    save("best.pth", model={key: weight.half() for key, weight in model.state_dict().items()})
+                save_last()
     vis.close()
     if runtime.is_main:
         print(f"完成。作诗：python main.py gen --model-path={(folder / 'best.pth').as_posix()}")

@@ -69,6 +69,13 @@ def test_two_processes_train_together(workdir, small_file):
     assert not any(name.startswith("module.") for name in content["model"])
 
 
+def test_best_weights_are_small_enough_to_share(workdir, small_file):
+    call("train", *small(small_file, "--max-steps=2"))
+    best = load_checkpoint("runs/poet/best.pth", "poet")
+    assert {weight.dtype for weight in best["model"].values()} == {t.float16} and "optimizer" not in best
+    call("gen", "--model-path=runs/poet/best.pth", f"--start-words={best['vocabulary'][10]}")
+
+
 def test_samples_are_written_while_training(workdir, small_file):
     call("train", *small(small_file, "--max-steps=4", "--plot-every=2"))
     samples = (workdir / "runs/poet/samples.txt").read_text(encoding="utf-8")

@@ -1,0 +1,163 @@
+"""书中第 2、3 章讲到的接口，我们的笔记本里都真的用到：按节列表，缺一个就失败。
+
+只看代码：变量、属性、参数、函数与类的名字，还有魔术命令；注释、文字和普通字符串里出现不算。
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import notebook_rules as rules
+import notebooks
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+# 节 → 接口名。带点的名字要连着出现（linalg.inv）；@ 是矩阵乘法运算符；%name 是魔术命令。
+OUTLINE = {
+    "2.1 安装与环境": "__version__ accelerator.is_available %timeit %run %hist %env %xdel",
+    "2.2.1 Tensor": """
+        Tensor tensor empty rand ones size shape add add_ out numpy from_numpy item to""",
+    "2.2.2 autograd": "requires_grad grad_fn backward grad zero_",
+    "2.2.3 神经网络": """
+        nn.Module nn.Conv2d nn.Linear forward parameters named_parameters unsqueeze
+        MSELoss next_functions zero_grad optim.SGD step lr""",
+    "2.2.4 CIFAR-10 分类": """
+        Compose Normalize DataLoader batch_size shuffle CrossEntropyLoss
+        no_grad optim.SGD momentum backward step zero_grad to accelerator""",
+    "3.1.1 表 3-1 创建": """
+        Tensor tensor ones zeros eye arange linspace rand randn normal uniform_ randperm
+        zeros_like ones_like rand_like new_tensor new_zeros new_ones new_full""",
+    "3.1.1 形状": "size shape numel view reshape squeeze unsqueeze resize_",
+    "3.1.1 表 3-2 索引": """
+        index_select masked_select nonzero gather scatter_ take_along_dim dim index""",
+    "3.1.1 表 3-3 类型": """
+        dtype half float16 bfloat16 bool complex64 int64 float64 float long to
+        set_default_dtype get_default_dtype result_type element_size""",
+    "3.1.1 表 3-4 逐元素": """
+        abs sqrt div exp fmod log pow cos asin atan2 cosh ceil round floor trunc clamp
+        sigmoid tanh""",
+    "3.1.1 表 3-5 归并": "mean sum median mode norm dist std var cumsum cumprod dim keepdim",
+    "3.1.1 表 3-6 比较": "gt lt ge le eq ne topk sort max min allclose",
+    "3.1.1 表 3-7 线性代数": """
+        trace diag triu tril mm bmm matmul @ addmm addbmm t dot cross linalg.inv linalg.svd
+        is_contiguous contiguous""",
+    "3.1.2 Tensor 与 numpy": """
+        from_numpy as_tensor tensor numpy unsqueeze expand repeat broadcast_to""",
+    "3.1.3 内部结构": """
+        untyped_storage storage_offset stride data_ptr is_contiguous contiguous as_strided set_
+        t transpose permute view narrow unfold expand clone share_memory_ id""",
+    "3.1.4 其他": """
+        save load map_location weights_only cpu cuda to accelerator.is_available
+        accelerator.current_accelerator out set_num_threads get_num_threads set_printoptions
+        precision arange mm @""",
+    "3.1.5 线性回归": "manual_seed rand randn mean lr linalg.lstsq",
+    "3.2.1 requires_grad": """
+        requires_grad requires_grad_ is_leaf grad grad_fn backward no_grad inference_mode
+        enable_grad set_grad_enabled detach data zero_""",
+    "3.2.2 计算图": """
+        grad_fn next_functions retain_graph autograd.grad register_hook retain_grad
+        gradient create_graph""",
+    "3.2.3 扩展 autograd": """
+        Function apply forward backward save_for_backward saved_tensors setup_context
+        once_differentiable gradcheck gradgradcheck create_graph""",
+    "3.2.4 线性回归": "requires_grad backward grad zero_ no_grad",
+}
+
+
+MAGIC = re.compile(r"^[ \t]*(?:[\w, ]+=[ \t]*)?%{1,2}([a-z]\w*)(.*)", flags=re.M)
+
+
+def names_in(notebook: notebooks.NotebookNode) -> set[str]:
+    """代码里用到的名字；a.b.c 记作 a、b、c、a.b、b.c、a.b.c。"""
+    found: set[str] = set()
+    for cell in rules.code_cells(notebook):
+        for magic, rest in MAGIC.findall(cell.source):
+            found.update({"%" + magic, *re.findall(r"[A-Za-z_]\w*", rest)})
+    for _, tree, _ in rules.trees(notebook):
+        for node in ast.walk(tree):
+            found.update(names_of(node))
+    return found
+
+
+def names_of(node: ast.AST) -> set[str]:
+    match node:
+        case ast.Name(id=name) | ast.FunctionDef(name=name) | ast.arg(arg=name):
+            return {name}
+        case ast.keyword(arg=str(name)):
+            return {name}
+        case ast.alias(name=name):
+            return dotted(name)
+        case ast.ImportFrom(module=str(module), names=imported):
+            return set().union(*(dotted(f"{module}.{alias.name}") for alias in imported))
+        case ast.Attribute():
+            return dotted(chain(node))
+        case ast.MatMult():
+            return {"@"}
+        case ast.Call(func=ast.Attribute(attr=run), args=[ast.Constant(value=str(magic)), *_]):
+            return {"%" + magic} if run in ("run_line_magic", "run_cell_magic") else set()
+    return set()
+
+
+def chain(node: ast.expr) -> str:
+    """属性链写成 a.b.c；链条从调用或下标的结果开始时，前面留空。"""
+    if isinstance(node, ast.Attribute):
+        return f"{chain(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def dotted(name: str) -> set[str]:
+    parts = [part for part in name.split(".") if part]
+    ends = range(1, len(parts) + 1)
+    return {".".join(parts[i:j]) for j in ends for i in range(j)}
+
+
+def used_in_chapter(number: int) -> set[str]:
+    lessons = [p for p in notebooks.find() if not notebooks.is_solution(p)]
+    return set().union(
+        *(names_in(notebooks.read(p)) for p in lessons if notebooks.chapter_of(p) == number)
+    )
+
+
+@pytest.fixture(scope="module")
+def used() -> dict[int, set[str]]:
+    return {number: used_in_chapter(number) for number in (2, 3)}
+
+
+def short(section: str) -> str:
+    """测试编号里只留 ASCII：3.1.1 表 3-4 逐元素 → 3.1.1-3-4。"""
+    return "-".join(re.sub(r"[^\x21-\x7e]", " ", section).split())
+
+
+@pytest.mark.parametrize("section", OUTLINE, ids=short)
+def test_every_interface_is_used(section: str, used: dict[int, set[str]]):
+    missing = [name for name in OUTLINE[section].split() if name not in used[int(section[0])]]
+    if missing:
+        pytest.fail(f"{section}：笔记本的代码里没有用到 {'、'.join(missing)}", pytrace=False)
+
+
+@pytest.mark.parametrize("number", sorted({section.split()[0] for section in OUTLINE}))
+def test_every_section_has_a_notebook(number: str):
+    """2.2_first_steps.ipynb 讲 2.2 节各小节，3.1.1a_tensor_basics.ipynb 讲 3.1.1 节。"""
+    stems = [path.stem for path in notebooks.find() if not notebooks.is_solution(path)]
+    covered = {found[0] for stem in stems if (found := re.match(r"\d+(\.\d+)+", stem))}
+    assert any(f"{number}.".startswith(f"{section}.") for section in covered), (
+        f"没有 {number} 节的笔记本"
+    )
+
+
+def test_names_are_taken_from_code_only():
+    notebook = new_notebook(
+        cells=[
+            new_markdown_cell("`t.eye(3)`"),
+            new_code_cell('# t.trace(a)\nprint("t.median")\nt.linalg.inv(a) @ b.t().sum(dim=0)'),
+            new_code_cell("%timeit t.dot(a, b)\n%%writefile\n"),
+            new_code_cell("from torch.autograd import Function\ndef setup_context(ctx): pass"),
+            new_code_cell("seconds = %timeit -o a.fmod(b)\nleft %right"),
+            new_code_cell('get_ipython().run_line_magic("hist", "-n 3")'),
+        ]
+    )
+    found = names_in(notebook)
+    assert {"linalg.inv", "inv", "@", "t", "sum", "dim", "%timeit", "dot", "fmod", "%hist"} <= found
+    assert {"autograd.Function", "Function", "setup_context"} <= found
+    assert not found & {"eye", "trace", "median", "hist", "b.sum", "%right"}
