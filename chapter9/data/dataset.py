@@ -7,6 +7,7 @@
 import gzip
 import hashlib
 import re
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -81,12 +82,12 @@ def load_poems(data_path: str, category: str = "poet.tang", author: str = "",
                         "或用 python main.py prepare --source=npm 生成")
     poems = []
     for number, line in enumerate(_read_lines(path), 1):
-        author_, title, text = line.split("\t") if line.count("\t") == 2 else ("", "", line)
-        text = re.sub(r"\s", "", text).translate(FULL_WIDTH)
-        if not path.suffixes[:1] == [".txt"] and line.count("\t") != 2:
+        fields = ["", "", line] if path.suffix == ".txt" else line.split("\t")
+        if len(fields) != 3:
             raise UserError(f"{path} 第 {number} 行不是「作者<Tab>题目<Tab>全诗」")
+        text = re.sub(r"\s", "", fields[2]).translate(FULL_WIDTH)
         if text:
-            poems.append(Poem(author_, title, text))
+            poems.append(Poem(fields[0], fields[1], text))
     if author:
         poems = [poem for poem in poems if poem.author == author]
         if not poems:
@@ -104,7 +105,7 @@ def _read_lines(path: Path) -> list[str]:
         if path.suffix == ".gz":
             content = gzip.decompress(content)
         return content.decode("utf-8").splitlines()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise UserError(f"读不出 {path}（{error}）：文件损坏，或不是 UTF-8 文本") from None
 
 
