@@ -28,7 +28,7 @@ def pick(logits: t.Tensor, temperature: float, top_k: int, top_p: float,
 
 @t.inference_mode()
 def generate(model: t.nn.Module, vocabulary: Vocabulary, rules: list, prefix: str = "",
-             temperature: float = 0.8, top_k: int = 0, top_p: float = 1.0, seed: int = 0) -> list[str]:
+             temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0) -> list[str]:
     """按 `rules`（一首一个）作一批诗，返回各首的文字。
 
     `prefix` 是意境：接在 <START> 之后先读进状态，诗从它后面写起，它自己不算诗的一部分。

@@ -124,7 +124,7 @@ def train(opt: Config) -> None:
                       f"{speed:,.0f} 字/秒，共 {(time.time() - begin) / 60:.1f} 分钟")
                 if nats < best:
                     best = nats
-                    save("best.pth", model={key: weight.half() for key, weight in model.state_dict().items()})
+                    save("best.pth", model=half(model.state_dict()))
                 save_last()
     vis.close()
     if runtime.is_main:
@@ -186,10 +186,16 @@ def show_samples(model: t.nn.Module, vocabulary: Vocabulary, vis: Visualizer, fo
     heads = [head for head in SAMPLE_HEADS if not vocabulary.unknown(head)]
     rules = [make_rule(Config(start_words=head), vocabulary) for head in heads]
     if rules:
-        poems = "\n".join(generate(model, vocabulary, rules, temperature=0.8, top_p=0.9))
+        poems = "\n".join(generate(model, vocabulary, rules, "", Config.temperature, top_p=Config.top_p))
         vis.log(poems, "poems", step)
         with open(folder / "samples.txt", "a", encoding="utf-8") as file:
             file.write(f"第 {step} 步\n{poems}\n\n")
+
+
+def half(weights: dict[str, t.Tensor]) -> dict[str, t.Tensor]:
+    """半精度的权重，够作诗用；共用的矩阵仍然共用，文件里只存一份。"""
+    halves = {}
+    return {name: halves.setdefault(weight.data_ptr(), weight.half()) for name, weight in weights.items()}
 
 
 @t.inference_mode()

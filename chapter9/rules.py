@@ -15,7 +15,7 @@ from utils import UserError
 
 FORMS = {"五绝": (5, 4), "七绝": (7, 4), "五律": (5, 8), "七律": (7, 8)}     # 每句字数, 句数
 LONGEST_SENTENCE = 40           # 自由体藏头诗里，一句写到这么长就收住
-SMALLEST_RHYME = 30             # 第一个韵脚只从至少有这么多字的韵部里选，免得后面无字可押
+SMALLEST_RHYME = 30             # 第一个韵脚取平声，且所在韵部至少有这么多字，免得后面无字可押
 
 # 中华新韵（十四韵，中华诗词学会 2005）：韵部 → 韵母。支部的韵母写作 -i
 RHYMES = {"麻": "a ia ua", "波": "o e uo", "皆": "ie ve ê", "开": "ai uai", "微": "ei uei",
@@ -87,7 +87,10 @@ class FreeForm:
 
 
 class FixedForm:
-    """格律体：第几个位置是字、是什么标点都已定好。单数句用逗号，双数句和末句用句号。"""
+    """格律体：第几个位置是字、是什么标点都已定好。单数句用逗号，双数句和末句用句号。
+
+    格律诗忌重字：用过的字不再用，紧接着重复的叠字（如「茫茫」）除外。
+    """
 
     def __init__(self, masks: Masks, form: str, start: list[int], heads: list[int],
                  rhymes: dict[int, tuple] | None = None):
@@ -116,15 +119,18 @@ class FixedForm:
         line, column = divmod(position, self.width + 1)
         if self.rhymes and line % 2 and column == self.width - 1:
             return self._rhyming(written)
-        return self.masks.characters
+        mask = self.masks.characters.clone()
+        mask[written[:-1]] = False                   # 前一个字可以重复：叠字
+        return mask
 
     def _rhyming(self, written: list[int]) -> t.Tensor:
-        used = written[2 * self.width::2 * (self.width + 1)]     # 前面各偶数句的末字
-        if used and used[0] in self.rhymes:
-            fitting = self.groups[self.rhymes[used[0]]]
+        feet = written[2 * self.width::2 * (self.width + 1)]     # 前面各偶数句的末字
+        if feet and feet[0] in self.rhymes:
+            fitting = self.groups[self.rhymes[feet[0]]]
         else:
-            fitting = [i for group in self.groups.values() if len(group) >= SMALLEST_RHYME for i in group]
-        return self.masks.only(*(set(fitting) - set(used) or fitting))
+            fitting = [token for (_, level), group in self.groups.items()
+                       if level and len(group) >= SMALLEST_RHYME for token in group]
+        return self.masks.only(*(set(fitting) - set(written) or fitting))
 
     def finish(self, written: list[int]) -> list[int]:
         return written
