@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch as t
 
 PROJECT = Path(__file__).resolve().parent.parent
+t.set_num_threads(1)                # 网络很小，多线程反而慢；也与 spawn 的进程一样
 sys.path.insert(0, str(PROJECT))
 
 import main as program  # noqa: E402
