@@ -1,0 +1,95 @@
+"""造出、载入和接着训练一个分类网络。"""
+
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import torch as t
+
+import models
+from config import Config
+from data import CLASSES, DogCat, to_input
+from models.basic_module import PROJECT, BasicModule
+from utils import Runtime, UserError, load_checkpoint
+
+SHIPPED = Path(__file__).parent / "checkpoints" / "dogcat.pth"
+
+
+def build_model(name: str) -> BasicModule:
+    if name not in models.__all__:
+        raise UserError(f"没有叫 {name} 的网络，--model 可选 {'、'.join(models.__all__)}")
+    return getattr(models, name)(num_classes=len(CLASSES))
+
+
+def new_model(opt: Config) -> BasicModule:
+    """训练的起点：--model-path 的权重、ImageNet 权重，或随机的权重。"""
+    model = build_model(opt.model)
+    if opt.image_size < model.min_size:
+        raise UserError(f"--image-size={opt.image_size} 太小：{opt.model} 至少要 {model.min_size}")
+    if opt.model_path:
+        model.load(opt.model_path)
+    elif starts_from_imagenet(opt):
+        model.load_pretrained()
+    return model
+
+
+def starts_from_imagenet(opt: Config) -> bool:
+    """另外三个网络的权重要联网下载，所以只在使用者写明 --pretrained 时才用。"""
+    return opt.pretrained and (opt.model == "EfficientNetLite0" or "pretrained" in opt.given)
+
+
+def parameter_groups(model: BasicModule, opt: Config, tuned: bool) -> list[dict]:
+    """分类层一组，其余一组。微调（tuned）时其余的已经学好，学习率小些。"""
+    head = [p for name, p in model.named_parameters() if name.startswith(model.head)]
+    rest = [p for name, p in model.named_parameters() if not name.startswith(model.head)]
+    return [{"params": head, "lr": opt.lr}, {"params": rest, "lr": opt.lr * (opt.backbone_lr if tuned else 1)}]
+
+
+def load_model(opt: Config, device: t.device) -> tuple[BasicModule, int]:
+    """载入 opt.model_path（空则为自带权重），返回网络和它训练时的 image_size。"""
+    path = opt.model_path or SHIPPED
+    content = load_checkpoint(path, PROJECT)
+    if content["classes"] != list(CLASSES):
+        raise UserError(f"{path} 分的是 {'、'.join(content['classes'])}，不是 {'、'.join(CLASSES)}：先训练，再用 --model-path 指明权重")
+    model = build_model(opt.model if "model" in opt.given else content["model_name"])
+    model.load(path)
+    size = opt.image_size if "image_size" in opt.given else content["image_size"]
+    return model.to(device).eval(), size
+
+
+def resume_point(opt: Config, folder: Path) -> dict | None:
+    """opt.resume 时返回 runs/<env>/ 的断点，并把没有亲手给出的选项恢复成断点里的值；否则返回 None。"""
+    if not opt.resume:
+        return None
+    path = folder / "last.pth"
+    if not path.is_file():
+        raise UserError(f"没有断点 {path}，无法 --resume：去掉它从头训练，或用 --env 指明是哪一次")
+    content = load_checkpoint(path, PROJECT)
+    for name in ("model", "image_size", "val_fold", "batch_size", "freeze_bn"):
+        if name in opt.given and getattr(opt, name) != content["config"][name]:
+            raise UserError(f"{path} 的 {name} 是 {content['config'][name]}，与给出的 {getattr(opt, name)} 不符：去掉这个选项")
+    for field in fields(opt):
+        if field.name not in opt.given:
+            setattr(opt, field.name, content["config"][field.name])
+    return content
+
+
+def set_aside(folder: Path) -> None:
+    """把上一次训练的结果整个移到 runs/<env>-<时间>/，免得被盖掉。"""
+    if (folder / "last.pth").exists():
+        moved = folder.with_name(f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+        folder.rename(moved)
+        print(f"上一次训练的结果移到 {moved}")
+
+
+def make_dataset(opt: Config, split: str, image_size: int | None = None) -> DogCat:
+    root = opt.test_data_root if split == "test" else opt.train_data_root
+    return DogCat(root, split, image_size or opt.image_size, opt.val_fold, opt.cache_mb)
+
+
+def probabilities(model: BasicModule, images: t.Tensor, runtime: Runtime) -> t.Tensor:
+    """(B, 4, H, W) 的 uint8 → (B, 类别数) 的概率：原图和左右翻转后的两次判断取平均。"""
+    x = to_input(images.to(runtime.device), model.mean, model.std)
+    with runtime.autocast():
+        scores = t.stack([model(x), model(x.flip(3))])          # (2, B, 类别数)
+    return scores.float().softmax(2).mean(0)

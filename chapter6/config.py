@@ -1,0 +1,44 @@
+from dataclasses import dataclass
+from typing import Annotated
+
+from utils import BaseConfig, Range
+
+
+@dataclass
+class Config(BaseConfig):
+    # 数据
+    train_data_root: str = "data/train"  # 训练和验证的图片：<类别>.<号码>.jpg
+    test_data_root: str = "data/test"  # 测试的图片：<号码>.jpg
+    val_fold: Annotated[int, Range(0)] = 0  # 自带的图标按画风分成 5 折（0–4），这一折验证，其余训练
+    image_size: Annotated[int, Range(32)] = 128  # 输入的边长，像素
+    cache_mb: Annotated[int, Range(0)] = 512  # 解码后的图片不超过这么多 MB 就全留在内存里
+    num_workers: Annotated[int, Range(0)] = 0  # 取数据的进程数；图片在内存里时不用，放不下时设 4 左右
+    source: str = ""  # prepare 的来源：npm，或 Kaggle 的 zip 或文件夹；空则只检查自带数据
+
+    # 模型
+    model: str = "EfficientNetLite0"  # 网络的名字：models/__init__.py 里的任意一个
+    pretrained: bool = True  # 从 ImageNet 权重开始；其余三个网络要写明 --pretrained，才去下载 torchvision 的权重
+    model_path: str = ""  # 要载入的权重；空时 val、test、predict 用自带的
+
+    # 训练
+    batch_size: Annotated[int, Range(2)] = 32  # 一批几张，多进程时是合起来的
+    max_epoch: Annotated[int, Range(1)] = 12  # 训练几轮
+    max_steps: Annotated[int, Range(0)] = 0  # 最多训练几步（批），0 为不限
+    lr: Annotated[float, Range(above=0)] = 1e-3  # 初始学习率
+    lr_decay: Annotated[float, Range(0, 1)] = 0.5  # 一轮的损失不比上一轮低时，学习率乘以它
+    backbone_lr: Annotated[float, Range(0, 1)] = 0.1  # 微调时，分类层以外的学习率是 lr 的几倍
+    freeze_bn: bool = True  # 微调时批归一化只用原有权重里的统计量；从头训练时不起作用
+    average: Annotated[float, Range(0, 0.999)] = 0.95  # 权重的滑动平均每步保留多少；验证和保存的是平均后的网络，0 为不平均
+    weight_decay: Annotated[float, Range(0)] = 0.01  # AdamW 的权重衰减
+    channels_last: bool = True  # 通道放在最后的内存格式，卷积更快
+    seed: Annotated[int, Range(0)] = 0  # 随机种子
+    resume: bool = False  # 从 runs/<env>/last.pth 接着训练
+    use_gpu: bool = True  # 有加速卡就用，没有则用 CPU
+    env: str = "dogcat"  # 这次训练的名字：结果在 runs/<env>/，也是 visdom 环境名
+    plot_every: Annotated[int, Range(1)] = 20  # 每几步画曲线、写断点
+    debug_file: str = "debug_dogcat"  # 训练中新建这个文件就进入 ipdb
+
+    # 测试和使用
+    result_file: str = "result.csv"  # test 的结果写在这里
+    path: str = "data/test"  # predict 要判断的图片，或一个文件夹
+    picture: str = ""  # predict 把图片和判断拼成一张图存到这里，空为不存

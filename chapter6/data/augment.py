@@ -1,0 +1,91 @@
+"""成批的数据增强：一次处理整批 uint8 图，全是张量运算，在加速卡上同样能做。"""
+
+import math
+
+import torch as t
+from torch.nn import functional as F
+
+
+def to_input(images: t.Tensor, mean: tuple, std: tuple) -> t.Tensor:
+    """(B, 4, H, W) 的 uint8 → (B, 3, H, W) 的归一化浮点数。透明处衬白底。验证、测试和使用时用。"""
+    images = images.float() / 255
+    color, alpha = images[:, :3], images[:, 3:]
+    return normalize(color * alpha + 1 - alpha, mean, std)
+
+
+def normalize(images: t.Tensor, mean: tuple, std: tuple) -> t.Tensor:
+    """(B, 3, H, W)，像素值 0 到 1 → 减均值、除以标准差。"""
+    mean, std = (t.tensor(values, device=images.device)[:, None, None] for values in (mean, std))
+    return (images - mean) / std
+
+
+class Dice:
+    """给一批里的每张图掷骰子。几个进程合掷全体的一份，各取自己那些，于是与一个进程掷出的相同。"""
+
+    def __init__(self, count: int, device: t.device, rank: int = 0, world_size: int = 1):
+        self.count, self.device, self.rank, self.world_size = count, device, rank, world_size
+
+    def uniform(self, low: float, high: float, channels: int = 1) -> t.Tensor:
+        """(B, channels)，均匀分布在 [low, high)。"""
+        numbers = t.rand(self.count * self.world_size, channels)[self.rank::self.world_size]
+        return (low + (high - low) * numbers).to(self.device)
+
+    def chance(self, probability: float) -> t.Tensor:
+        """(B, 1)，以 probability 为真。"""
+        return self.uniform(0, 1) < probability
+
+
+def augment(images: t.Tensor, mean: tuple, std: tuple, rank: int = 0, world_size: int = 1) -> t.Tensor:
+    """训练用：随机翻转、缩放、旋转、平移，变颜色，衬随机的底，再归一化。
+
+    images: (B, 4, H, W) 的 uint8。返回 (B, 3, H, W) 的浮点数。
+    有透明处的是图标：颜色大改，底随意。没有透明处的是照片：只稍变明暗和色彩。
+    """
+    dice = Dice(len(images), images.device, rank, world_size)
+    images = images.float() / 255
+    alpha = images[:, 3:]
+    drawn = (alpha.mean((1, 2, 3)) < 0.99)[:, None]         # (B, 1) 是图标
+    images = t.cat([images[:, :3] * alpha, alpha], 1)       # 先乘不透明度，插值时边缘才不会发黑
+    images = move(images, drawn, dice)
+    premultiplied, alpha = images[:, :3], images[:, 3:]
+    color = premultiplied / alpha.clamp(min=1e-3)
+    color = recolor(color, drawn, dice).clamp(0, 1)
+    back = background(color, alpha, dice)[:, :, None, None]
+    return normalize(color * alpha + back * (1 - alpha), mean, std)
+
+
+def move(images: t.Tensor, drawn: t.Tensor, dice: Dice) -> t.Tensor:
+    """左右翻转（一半）、放大 0.75–1.2 倍、稍改宽窄、旋转 ±20°、平移 ±10%。出界处，照片取镜像，图标透明。"""
+    angle = dice.uniform(-20, 20) * math.pi / 180
+    zoom = 1 / dice.uniform(0.75, 1.2)
+    stretch = dice.uniform(0.85, 1.18)
+    flip = 1 - 2 * dice.chance(0.5).float()
+    shift = dice.uniform(-0.2, 0.2, 2)                      # 坐标从 -1 到 1，0.2 是边长的 10%
+    row1 = t.cat([zoom * flip * stretch * angle.cos(), -zoom * angle.sin(), shift[:, :1]], 1)
+    row2 = t.cat([zoom * flip * stretch * angle.sin(), zoom * angle.cos(), shift[:, 1:]], 1)
+    grid = F.affine_grid(t.stack([row1, row2], 1), images.shape, align_corners=False)
+    moved = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    inside = (grid.abs() <= 1).all(3)[:, None] | ~drawn[..., None, None]        # (B, 1, H, W)
+    return moved * inside
+
+
+def recolor(color: t.Tensor, drawn: t.Tensor, dice: Dice) -> t.Tensor:
+    """(B, 3, H, W) → 同样形状。明暗对比都变；图标还可能反色、变灰、各通道向不同颜色偏移。"""
+    pick = lambda wild, mild: t.where(drawn, wild, mild)[..., None, None]  # noqa: E731
+    gain = pick(dice.uniform(0.5, 1.2, 3), dice.uniform(0.8, 1.2))
+    offset = pick(dice.uniform(-0.1, 0.4, 3), dice.uniform(-0.1, 0.1))
+    gray = (dice.chance(0.3) & drawn)[..., None, None]
+    inverted = (dice.chance(0.3) & drawn)[..., None, None]
+    color = t.where(gray, color.mean(1, keepdim=True), color)
+    color = t.where(inverted, 1 - color, color)
+    return color * gain + offset
+
+
+def background(color: t.Tensor, alpha: t.Tensor, dice: Dice) -> t.Tensor:
+    """(B, 3) 的底色，亮度与图标的平均亮度至少差 0.3 左右，看得清。四成用纯白或纯黑。"""
+    light = (color.mean(1, keepdim=True) * alpha).sum((1, 2, 3)) / alpha.sum((1, 2, 3)).clamp(min=1)
+    bright = (light < 0.5)[:, None]                         # 图标暗，底就亮
+    tint = dice.uniform(-0.15, 0.15, 3)
+    level = t.where(bright, dice.uniform(0.75, 1), dice.uniform(0, 0.25))
+    plain = dice.chance(0.4)
+    return t.where(plain, bright.float(), level + tint).clamp(0, 1)

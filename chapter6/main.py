@@ -1,0 +1,239 @@
+"""猫狗分类：python main.py train | val | test | predict | prepare | help"""
+
+import copy
+import csv
+import math
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch as t
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Subset
+from torchmetrics.classification import MulticlassConfusionMatrix
+from tqdm import tqdm
+
+from classifier import (
+    build_model,
+    load_model,
+    make_dataset,
+    new_model,
+    parameter_groups,
+    probabilities,
+    resume_point,
+    set_aside,
+    starts_from_imagenet,
+)
+from config import Config
+from data import CLASSES, BatchSampler, DogCat, augment, batches, read_image
+from data.prepare import prepare as prepare_data
+from prediction import draw_grid, images_at, known_answers
+from utils import UserError, Visualizer, run, seed_step, setup
+
+
+def train(opt: Config) -> None:
+    """训练，结果存在 runs/<env>/"""
+    runtime = setup(opt.use_gpu)
+    folder = Path("runs") / opt.env
+    last = resume_point(opt, folder)
+
+    build_model(opt.model)                                      # 名字不对就早说
+    train_set, val_set = make_dataset(opt, "train"), make_dataset(opt, "val")
+    sampler = BatchSampler(len(train_set), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
+    loader = DataLoader(train_set, batch_sampler=sampler, num_workers=workers(opt, train_set))
+
+    seed_step(opt.seed)
+    tuned = last["tuned"] if last else bool(opt.model_path) or starts_from_imagenet(opt)     # 是微调，不是从头
+    model = build_model(opt.model) if last else new_model(opt)
+    if last:
+        model.load_weights(last["raw"], folder / "last.pth")
+        if last["data"] != train_set.fingerprint():
+            raise UserError(f"{folder / 'last.pth'} 是用另一份数据训练的：换回原来的数据选项，或去掉 --resume")
+    layout = t.channels_last if opt.channels_last else t.contiguous_format
+    net = runtime.wrap(model.to(memory_format=layout))
+    average = copy.deepcopy(model)                              # 各步权重的滑动平均，验证和保存的是它
+    optimizer = t.optim.AdamW(parameter_groups(model, opt, tuned), weight_decay=opt.weight_decay)
+    step, best, elapsed, previous_loss, losses = 0, -1.0, 0.0, math.inf, []
+    if last:
+        average.load_weights(last["model"], folder / "last.pth")
+        optimizer.load_state_dict(last["optimizer"])
+        step, best, elapsed = last["step"], last["best"], last["elapsed"]
+        previous_loss, losses = last["previous_loss"], last["losses"]
+
+    if runtime.is_main and not last:
+        set_aside(folder)
+    vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
+    total = opt.max_epoch * len(loader)
+    stop = min(total, opt.max_steps or total)
+    begin = time.time() - elapsed
+
+    def save(name: str) -> None:
+        average.save(folder / name, raw=model.state_dict(), classes=list(CLASSES), image_size=opt.image_size,
+                     config=asdict(opt), data=train_set.fingerprint(), tuned=tuned,
+                     optimizer=optimizer.state_dict(), step=step, best=best,
+                     elapsed=time.time() - begin, previous_loss=previous_loss, losses=losses)
+
+    while step < stop:
+        epoch, done = divmod(step, len(loader))
+        sampler.set_position(epoch, done)
+        set_train(net, opt.freeze_bn and tuned)
+        bar = tqdm(batches(loader), f"第 {epoch + 1}/{opt.max_epoch} 轮", len(loader), initial=done,
+                   disable=not runtime.is_main, leave=False)
+        start_time, start_step = time.time(), step
+        for images, targets in bar:                             # (B, 4, S, S), (B,)
+            if step == stop:
+                break
+            seed_step(opt.seed, step + 1)                       # 随机数只看第几步，所以能原样接着训练
+            images, targets = images.to(runtime.device), targets.to(runtime.device)
+            x = augment(images, model.mean, model.std, runtime.rank, runtime.world_size)
+            with runtime.autocast():
+                scores = net(x.contiguous(memory_format=layout))        # (B, 类别数)
+                loss = F.cross_entropy(scores, targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            step += 1
+            update_average(average, model, min(opt.average, step / (step + 10)))
+            total_loss, = runtime.sum(loss.item())
+            losses.append(total_loss / runtime.world_size)
+
+            if Path(opt.debug_file).exists():
+                import ipdb
+                ipdb.set_trace()
+            if runtime.is_main and (step % opt.plot_every == 0 or step == stop):
+                mean = sum(losses[-opt.plot_every:]) / len(losses[-opt.plot_every:])
+                bar.set_postfix(loss=f"{mean:.3f}")
+                vis.plot_many({"loss": mean, "lr": optimizer.param_groups[0]["lr"]}, step)
+                save("last.pth")
+        bar.close()
+
+        speed = (step - start_step) * opt.batch_size / (time.time() - start_time)
+        if step % len(loader) == 0 or step == stop:
+            matrix = evaluate(average, val_set, opt, runtime)
+            accuracy = matrix.trace().item() / matrix.sum().item()
+            mean, lr = sum(losses) / len(losses), optimizer.param_groups[0]["lr"]
+            if step % len(loader) == 0:                         # 走完了一轮
+                if mean >= previous_loss:                       # 损失不再下降，减小学习率
+                    for group in optimizer.param_groups:
+                        group["lr"] *= opt.lr_decay
+                previous_loss, losses = mean, []
+            if runtime.is_main:
+                vis.plot("val_accuracy", accuracy, step)
+                vis.log(f"混淆矩阵 {matrix.tolist()}", "confusion", step)
+                print(f"第 {epoch + 1} 轮，第 {step} 步：损失 {mean:.4f}，验证准确率 {accuracy:.2%}，"
+                      f"混淆矩阵 {matrix.tolist()}，学习率 {lr:.1e}，{speed:.0f} 张/秒，共 {(time.time() - begin) / 60:.1f} 分钟")
+                if accuracy > best:
+                    best = accuracy
+                    save("best.pth")
+                save("last.pth")
+    vis.close()
+    if runtime.is_main:
+        print(f"完成。判断图片：python main.py predict --model-path={(folder / 'best.pth').as_posix()}")
+
+
+def val(opt: Config) -> None:
+    """在验证集上算准确率和混淆矩阵"""
+    runtime = setup(opt.use_gpu)
+    model, size = load_model(opt, runtime.device)
+    matrix = evaluate(model, make_dataset(opt, "val", size), opt, runtime)
+    if runtime.is_main:
+        report("验证集", matrix)
+
+
+def test(opt: Config) -> None:
+    """判断测试集，每张图的号码和是狗的概率写进 result.csv"""
+    runtime = setup(opt.use_gpu)
+    model, size = load_model(opt, runtime.device)
+    dataset = make_dataset(opt, "test", size)
+    numbers, rows = [], []
+    loader = plain_loader(dataset, opt)
+    with t.inference_mode():
+        for images, ids in tqdm(batches(loader), "测试", len(loader), leave=False):
+            rows += probabilities(model, images, runtime).tolist()
+            numbers += ids.tolist()
+    # 两类时像 Kaggle 要的那样只写一列：后一类（狗）的概率；更多类时各写一列
+    header, first = (["id", "label"], 1) if len(CLASSES) == 2 else (["id", *CLASSES], 0)
+    with open(opt.result_file, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows([number, *(f"{p:.6f}" for p in row[first:])] for number, row in zip(numbers, rows))
+    print(f"{len(rows)} 张的结果写入 {opt.result_file}")
+    answers = known_answers(opt.test_data_root)
+    if all(path.name in answers for path in dataset.paths):
+        targets = t.tensor([CLASSES.index(answers[path.name]) for path in dataset.paths])
+        report("测试集", MulticlassConfusionMatrix(len(CLASSES))(t.tensor(rows), targets))
+
+
+def predict(opt: Config) -> None:
+    """判断自己的图片：--path=图片或文件夹，--picture=拼成一张图"""
+    runtime = setup(opt.use_gpu)
+    paths = images_at(opt.path)
+    model, size = load_model(opt, runtime.device)
+    results = []
+    with t.inference_mode():
+        for start in range(0, len(paths), opt.batch_size):
+            images = t.stack([read_image(path, size) for path in paths[start:start + opt.batch_size]])
+            results += probabilities(model, images, runtime).tolist()
+    for path, row in zip(paths, results):
+        best = max(range(len(CLASSES)), key=row.__getitem__)
+        print(f"{CLASSES[best]:<6}{row[best]:7.2%}  {path.as_posix()}")
+    if opt.picture:
+        draw_grid(paths, results, opt.picture)
+        print(f"图存到 {opt.picture}")
+
+
+def prepare(opt: Config) -> None:
+    """检查自带数据；--source=npm 重新画图标；--source=Kaggle 的 zip 或文件夹，检查并解开"""
+    prepare_data(opt.source)
+
+
+def set_train(net: t.nn.Module, freeze_bn: bool) -> None:
+    """置于训练模式；freeze_bn 时批归一化仍留在验证模式，用权重里的统计量。"""
+    net.train()
+    for module in net.modules():
+        if freeze_bn and isinstance(module, t.nn.BatchNorm2d):
+            module.eval()
+
+
+@t.no_grad()
+def update_average(average: t.nn.Module, model: t.nn.Module, keep: float) -> None:
+    """average 的每个参数保留 keep，其余换成 model 的；批归一化的统计量照抄。"""
+    for mean, new in zip(average.parameters(), model.parameters()):
+        mean.lerp_(new, 1 - keep)
+    for mean, new in zip(average.buffers(), model.buffers()):
+        mean.copy_(new)
+
+
+@t.inference_mode()
+def evaluate(model: t.nn.Module, dataset: DogCat, opt: Config, runtime) -> t.Tensor:
+    """混淆矩阵 (类别数, 类别数)：第 i 行第 j 列是真为 i、判为 j 的张数。几个进程各算一部分，再相加。"""
+    model.eval()
+    if runtime.world_size > 1:
+        for value in model.buffers():           # 批归一化的统计量各进程略有不同，以 0 号的为准
+            t.distributed.broadcast(value, 0)
+    matrix = MulticlassConfusionMatrix(len(CLASSES))
+    own = Subset(dataset, range(runtime.rank, len(dataset), runtime.world_size))
+    for images, targets in batches(plain_loader(own, opt, dataset)):
+        matrix.update(probabilities(model, images, runtime).cpu(), targets)
+    whole = runtime.sum(*matrix.confmat.flatten().tolist())     # 只有 0 号进程报告
+    return t.tensor(whole).reshape(len(CLASSES), -1).long()
+
+
+def report(name: str, matrix: t.Tensor) -> None:
+    """显示准确率和混淆矩阵。"""
+    print(f"{name} {int(matrix.sum())} 张：准确率 {matrix.trace().item() / matrix.sum().item():.2%}")
+    print("真实＼判断" + "".join(f"{name:>8}" for name in CLASSES))
+    for name, row in zip(CLASSES, matrix.tolist()):
+        print(f"{name:<10}" + "".join(f"{count:>8}" for count in row))
+
+
+def workers(opt: Config, dataset: DogCat) -> int:
+    return opt.num_workers if dataset.cache is None else 0      # 图片已在内存里，另起进程反而慢
+
+
+def plain_loader(part, opt: Config, dataset: DogCat | None = None) -> DataLoader:
+    return DataLoader(part, opt.batch_size, num_workers=workers(opt, dataset or part))
+
+
+if __name__ == "__main__":
+    run({"train": train, "val": val, "test": test, "predict": predict, "prepare": prepare}, Config)

@@ -1,0 +1,163 @@
+"""命令行：每种错误输入都是一行话、状态 2、什么也不丢。"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch as t
+from conftest import PROJECT, TEST, TINY, TRAIN, call, spawn
+
+from config import Config
+from utils import BaseConfig, load_checkpoint, save_checkpoint
+
+
+def fails(capsys, *words) -> str:
+    """运行 words，确认以状态 2 结束且只说了一行话，返回这行话。"""
+    with pytest.raises(SystemExit) as stop:
+        call(*words)
+    assert stop.value.code == 2
+    message = capsys.readouterr().err.strip()
+    assert message.startswith("错误：") and "\n" not in message, message
+    return message
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """训练一步得到的 SqueezeNet。"""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("tiny"))
+        call("train", TRAIN, *TINY, "--max-steps=1", "--env=tiny")
+        return Path("runs/tiny/last.pth").resolve()
+
+
+@pytest.mark.parametrize("words, says", [
+    (["tran"], ["tran", "train"]),
+    (["train", "--max-epochs=3"], ["--max-epochs", "--max-epoch"]),
+    (["train", "--epoch=3"], ["--epoch", "已改名", "--max-epoch"]),
+    (["train", "--load-model-path=x"], ["--load-model-path", "已改名", "--model-path"]),
+    (["train", "--print-freq=3"], ["--print-freq", "已改名", "--plot-every"]),
+    (["train", "--train-root=x"], ["--train-data-root"]),
+    (["train", "--max-epoch", "=", "20"], ["等号", "--max-epoch=20"]),
+    (["predict", "cat.jpg"], ["cat.jpg", "--选项=值"]),
+    (["train", "--max-epoch=many"], ["--max-epoch", "整数", "many"]),
+    (["train", "--lr=fast"], ["--lr", "数"]),
+    (["train", "--use-gpu=maybe"], ["--use-gpu", "True"]),
+    (["train", "--batch-size=1"], ["--batch-size", "≥ 2"]),
+    (["train", "--lr-decay=1.5"], ["--lr-decay", "≤ 1"]),
+    (["train", "--model=ResNet50"], ["ResNet50", "AlexNet、EfficientNetLite0、ResNet34、SqueezeNet"]),
+    (["train", "--model=nn"], ["nn", "ResNet34"]),
+    (["train", "--model=AlexNet", "--image-size=32"], ["--image-size=32", "63"]),
+    (["train", "--train-data-root=nowhere"], ["nowhere", "--train-data-root"]),
+    (["test", "--test-data-root=nowhere"], ["nowhere", "--test-data-root"]),
+    (["train", "--val-fold=7"], ["--val-fold=7", "0、1、2、3、4"]),
+    (["train", "--batch-size=1000"], ["--batch-size=1000", "张"]),
+    (["train", "--resume"], ["last.pth", "--resume"]),
+    (["val", "--model-path=nowhere.pth"], ["nowhere.pth"]),
+    (["train", "--model-path=nowhere.pth"], ["nowhere.pth"]),
+    (["predict", "--path=nowhere"], ["nowhere"]),
+    (["prepare", "--source=nowhere"], ["nowhere"]),
+])
+def test_wrong_options(capsys, workdir, words, says):
+    if words[0] in ("train", "val", "test"):            # 重复的选项以后面的为准
+        words = [words[0], TRAIN, TEST, *words[1:]]
+    message = fails(capsys, *words)
+    assert all(part in message for part in says), message
+    assert list(workdir.iterdir()) == []
+
+
+@pytest.mark.parametrize("spoil, says", [
+    (lambda root: [path.unlink() for path in root.iterdir()], "没有图片"),
+    (lambda root: [path.unlink() for path in root.glob("dog.*")], "dog.0.jpg"),
+    (lambda root: (root / "cat.3.jpg").write_bytes(b"<html>404</html>"), "train/cat.3.jpg 读不出来"),
+])
+def test_bad_training_folder(capsys, pictures, monkeypatch, spoil, says):
+    monkeypatch.chdir(pictures)
+    spoil(pictures / "train")
+    assert says in fails(capsys, "train", "--train-data-root=train", *TINY)
+    assert not (pictures / "runs").exists()
+
+
+def test_what_is_not_a_picture(capsys, workdir):
+    (workdir / "letter.jpg").write_text("这不是图片", encoding="utf-8")
+    assert "letter.jpg 读不出来" in fails(capsys, "predict", "--path=letter.jpg")
+    (workdir / "empty").mkdir()
+    assert "empty" in fails(capsys, "predict", "--path=empty")
+    shutil.copy(PROJECT / "data/test/0.png", workdir)
+    assert "grid.xyz" in fails(capsys, "predict", "--path=0.png", "--picture=grid.xyz")
+
+
+def test_checkpoint_of_another_model(capsys, workdir, tiny):
+    for words in (["val", TRAIN], ["train", TRAIN]):
+        message = fails(capsys, *words, f"--model-path={tiny}", "--model=ResNet34")
+        assert "SqueezeNet" in message and "ResNet34" in message
+    save_checkpoint("gan.pth", {"project": "gan", "model": {"weight": t.zeros(2)}})
+    assert "gan.pth" in fails(capsys, "val", TRAIN, "--model-path=gan.pth")
+    content = load_checkpoint(tiny, "dogcat")
+    save_checkpoint("three.pth", content | {"classes": ["a", "b", "c"]})
+    assert "a、b、c" in fails(capsys, "val", TRAIN, "--model-path=three.pth")
+    save_checkpoint("cut.pth", content | {"model": {}})
+    assert "cut.pth" in fails(capsys, "val", TRAIN, "--model-path=cut.pth")
+
+
+def test_broken_checkpoint(capsys, workdir, tiny):
+    (workdir / "half.pth").write_bytes(tiny.read_bytes()[:5000])
+    assert "half.pth" in fails(capsys, "val", "--model-path=half.pth")
+    (workdir / "text.pth").write_text("not a checkpoint", encoding="utf-8")
+    assert "text.pth" in fails(capsys, "val", "--model-path=text.pth")
+
+
+def test_resume_with_other_data_or_options(capsys, workdir, tiny):
+    shutil.copytree(tiny.parent, workdir / "runs/tiny")
+    assert "另一份数据" in fails(capsys, "train", "--resume", "--env=tiny", f"--train-data-root={make_less(workdir)}")
+    assert "val_fold" in fails(capsys, "train", "--resume", "--env=tiny", "--val-fold=1")
+    assert "ResNet34" in fails(capsys, "train", "--resume", "--env=tiny", "--model=ResNet34")
+    assert (workdir / "runs/tiny/last.pth").read_bytes() == tiny.read_bytes()
+
+
+def make_less(folder):
+    less = folder / "less"
+    less.mkdir()
+    for path in sorted((PROJECT / "data/train").glob("*.1?.png")):
+        shutil.copy(path, less)
+    return less
+
+
+def test_training_again_keeps_the_previous_run(capsys, workdir, tiny):
+    shutil.copytree(tiny.parent, workdir / "runs/tiny")
+    call("train", TRAIN, *TINY, "--max-steps=1", "--env=tiny", "--seed=1")
+    kept, = (path for path in (workdir / "runs").iterdir() if path.name.startswith("tiny-"))
+    assert (kept / "last.pth").read_bytes() == tiny.read_bytes()
+    assert kept.name in capsys.readouterr().out
+
+
+def test_pretrained_download_fails_in_one_line(capsys, workdir, monkeypatch):
+    def no_network(*_, **__):
+        raise OSError("no network")
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", no_network)
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", no_network)
+    message = fails(capsys, "train", TRAIN, *TINY, "--pretrained")
+    assert "squeezenet1_1" in message and "--pretrained" in message
+
+
+def test_help_shows_every_option(capsys, workdir):
+    call("help")
+    shown = capsys.readouterr().out
+    for name, default, comment in Config.describe():
+        assert f"--{name.replace('_', '-')} " in shown and default in shown and comment in shown
+    assert len(Config.describe()) == len(Config.__dataclass_fields__)
+    assert all(comment for _, _, comment in Config.describe())
+
+
+def test_config_is_typed():
+    assert issubclass(Config, BaseConfig)
+    opt = Config().parse({"lr": "1e-3", "resume": "true", "path": "123"})
+    assert (opt.lr, opt.resume, opt.path, opt.max_epoch) == (1e-3, True, "123", Config().max_epoch)
+    json.dumps(vars(Config()))                          # 全是可以写进断点的简单类型
+
+
+def test_no_traceback_on_the_real_command_line(workdir):
+    process = spawn("val", "--max-epoch", "=", "20", cwd=workdir)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 2
+    assert out == "" and err.count("\n") == 1 and err.startswith("错误：")

@@ -1,0 +1,133 @@
+import shutil
+import time
+
+import pytest
+import torch as t
+from conftest import TINY, TRAIN, call, spawn
+
+from utils import load_checkpoint
+
+
+def last(env="dogcat"):
+    return load_checkpoint(f"runs/{env}/last.pth", "dogcat")
+
+
+def same_weights(one, two):
+    assert one.keys() == two.keys()
+    return all(t.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize("model, lr", [("ResNet34", 1e-3), ("EfficientNetLite0", 1e-3)])
+def test_learns_a_few_pictures(pictures, monkeypatch, capsys, model, lr):
+    monkeypatch.chdir(pictures)
+    call("train", "--train-data-root=train", f"--model={model}", "--image-size=32", "--batch-size=14",
+         "--max-epoch=12", "--env=few", f"--lr={lr}", "--backbone-lr=1")
+    rows = [line for line in capsys.readouterr().out.splitlines() if "验证准确率" in line]
+    losses = [float(row.split("损失 ")[1].split("，")[0]) for row in rows]
+    assert len(rows) == 12 and "混淆矩阵 [[" in rows[0] and "张/秒" in rows[0]
+    assert losses[-1] < 0.8 * losses[0] and losses[-1] < 0.6
+    assert last("few")["best"] >= 0.75
+    assert list((pictures / "runs/few").glob("events.out.tfevents.*"))
+
+
+def test_kill_and_resume_equals_no_interruption(workdir):
+    options = [TRAIN, *TINY, "--max-steps=60", "--plot-every=10"]
+    killed = spawn("train", *options, "--env=killed", cwd=workdir)
+    file = workdir / "runs/killed/last.pth"
+    deadline = time.time() + 400
+    while not file.exists() and time.time() < deadline:
+        time.sleep(0.01)
+    killed.kill()                                       # kill -9
+    killed.wait()
+    stopped_at = last("killed")["step"]
+    assert 0 < stopped_at < 60
+    call("train", "--resume", "--env=killed")           # 其余选项取自断点
+    call("train", *options, "--env=whole")
+    one, two = last("whole"), last("killed")
+    assert one["step"] == two["step"] == 60
+    assert one["best"] == two["best"] and one["previous_loss"] == two["previous_loss"]
+    assert same_weights(one["model"], two["model"])
+
+
+def test_resume_inside_an_epoch_and_across_epochs(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    options = ["--train-data-root=train", "--model=EfficientNetLite0", "--image-size=32", "--batch-size=8",
+               "--max-epoch=3", "--lr-decay=0.1", "--freeze-bn=False"]      # 每轮 3 批
+    call("train", *options, "--env=whole")
+    for stop in (2, 3, 7):                              # 轮中、轮末、第三轮中
+        call("train", *options, "--env=parts", f"--max-steps={stop}")
+        call("train", "--env=parts", "--resume", "--max-steps=0")
+        one, two = last("whole"), last("parts")
+        assert two["step"] == one["step"] == 9
+        assert same_weights(one["model"], two["model"])
+        assert one["optimizer"]["param_groups"][0]["lr"] == two["optimizer"]["param_groups"][0]["lr"]
+
+
+def test_learning_rate_decays_when_the_loss_stops_falling(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    call("train", "--train-data-root=train", *TINY, "--max-epoch=4", "--lr=1e-12", "--lr-decay=0.5")
+    groups = last()["optimizer"]["param_groups"]        # 几乎不学，损失只随增强起伏，总有一轮不降
+    assert groups[0]["lr"] in (5e-13, 2.5e-13, 1.25e-13)
+
+
+def test_two_processes_equal_one(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    options = ["--train-data-root=train", "--image-size=32", "--batch-size=8", "--max-epoch=2",
+               "--channels-last=False"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    together = spawn("train", *options, "--env=two", cwd=pictures, launcher=launcher)
+    out, err = together.communicate(timeout=600)
+    assert together.returncode == 0, err
+    assert out.count("完成") == 1                       # 只有 0 号进程说话
+    call("train", *options, "--env=one")
+    one, two = last("one"), last("two")
+    assert one["best"] == two["best"] and one["step"] == two["step"] == 6
+    assert one["previous_loss"] == pytest.approx(two["previous_loss"], rel=1e-3)
+    assert not any(name.startswith("module.") for name in two["model"])
+    for name, weight in one["model"].items():
+        t.testing.assert_close(two["model"][name], weight, atol=2e-3, rtol=1e-2, msg=name)
+
+
+def test_debug_file_enters_ipdb(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    entered = []
+    monkeypatch.setattr("ipdb.set_trace", lambda: entered.append(1))
+    options = ["--train-data-root=train", *TINY, "--max-steps=2"]
+    call("train", *options)
+    assert entered == []
+    (pictures / "debug_dogcat").touch()
+    call("train", *options)
+    assert entered == [1, 1]
+
+
+def test_fine_tuning_starts_from_the_given_weights(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    options = ["--train-data-root=train", *TINY, "--max-steps=1"]
+    call("train", *options, "--env=base")
+    call("train", *options, "--env=tuned", "--model-path=runs/base/best.pth", "--lr=1e-12")
+    base, tuned = (last(env)["model"] for env in ("base", "tuned"))
+    assert all(t.allclose(base[name], tuned[name], atol=1e-6) for name in base)
+
+
+def test_layout_in_memory_does_not_change_the_result(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    for flag in (True, False):
+        call("train", "--train-data-root=train", *TINY, "--max-steps=3", f"--channels-last={flag}", f"--env={flag}")
+    one, two = (last(str(flag))["model"] for flag in (True, False))
+    assert all(t.allclose(one[name], two[name], atol=1e-3) for name in one)
+
+
+def test_every_model_trains_a_step(workdir):
+    for model, size in (("AlexNet", 64), ("ResNet34", 32)):
+        call("train", TRAIN, f"--model={model}", f"--image-size={size}", "--batch-size=4", "--max-steps=1",
+             f"--env={model}")
+        assert last(model)["step"] == 1
+        shutil.rmtree(workdir / "runs" / model)         # AlexNet 的断点近 700 MB
+
+
+def test_workers_give_the_same_training(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    options = ["--train-data-root=train", *TINY, "--max-steps=3"]
+    call("train", *options, "--env=cached")
+    call("train", *options, "--env=workers", "--cache-mb=0", "--num-workers=1")
+    assert same_weights(last("cached")["model"], last("workers")["model"])
