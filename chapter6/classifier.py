@@ -1,7 +1,5 @@
 """造出、载入和接着训练一个分类网络。"""
 
-import time
-from dataclasses import fields
 from pathlib import Path
 
 import torch as t
@@ -55,31 +53,6 @@ def load_model(opt: Config, device: t.device) -> tuple[BasicModule, int]:
     model.load(path)
     size = opt.image_size if "image_size" in opt.given else content["image_size"]
     return model.to(device).eval(), size
-
-
-def resume_point(opt: Config, folder: Path) -> dict | None:
-    """opt.resume 时返回 runs/<env>/ 的断点，并把没有亲手给出的选项恢复成断点里的值；否则返回 None。"""
-    if not opt.resume:
-        return None
-    path = folder / "last.pth"
-    if not path.is_file():
-        raise UserError(f"没有断点 {path}，无法 --resume：去掉它从头训练，或用 --env 指明是哪一次")
-    content = load_checkpoint(path, PROJECT)
-    for name in ("model", "image_size", "val_fold", "batch_size", "freeze_bn"):
-        if name in opt.given and getattr(opt, name) != content["config"][name]:
-            raise UserError(f"{path} 的 {name} 是 {content['config'][name]}，与给出的 {getattr(opt, name)} 不符：去掉这个选项")
-    for field in fields(opt):
-        if field.name not in opt.given:
-            setattr(opt, field.name, content["config"][field.name])
-    return content
-
-
-def set_aside(folder: Path) -> None:
-    """把上一次训练的结果整个移到 runs/<env>-<时间>/，免得被盖掉。"""
-    if (folder / "last.pth").exists():
-        moved = folder.with_name(f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}")
-        folder.rename(moved)
-        print(f"上一次训练的结果移到 {moved}")
 
 
 def make_dataset(opt: Config, split: str, image_size: int | None = None) -> DogCat:

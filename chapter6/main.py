@@ -20,22 +20,23 @@ from classifier import (
     new_model,
     parameter_groups,
     probabilities,
-    resume_point,
-    set_aside,
     starts_from_imagenet,
 )
 from config import Config
 from data import CLASSES, BatchSampler, DogCat, augment, batches, read_image
 from data.prepare import prepare as prepare_data
+from models.basic_module import PROJECT
 from prediction import draw_grid, images_at, known_answers
-from utils import UserError, Visualizer, run, seed_step, setup
+from utils import UserError, Visualizer, resume_point, run, seed_step, set_aside, setup
+
+FIXED = ("model", "image_size", "val_fold", "batch_size", "freeze_bn")     # 接着训练时不能换的选项
 
 
 def train(opt: Config) -> None:
     """训练，结果存在 runs/<env>/"""
     runtime = setup(opt.use_gpu)
     folder = Path("runs") / opt.env
-    last = resume_point(opt, folder)
+    last = resume_point(opt, folder, PROJECT, FIXED)
 
     build_model(opt.model)                                      # 名字不对就早说
     train_set, val_set = make_dataset(opt, "train"), make_dataset(opt, "val")

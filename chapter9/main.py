@@ -15,19 +15,28 @@ from data import SENTENCE_END, LengthBatchSampler, PoemDataset, Vocabulary, load
 from data.prepare import prepare as prepare_data
 from generation import generate
 from poet import (
+    MODEL_OPTIONS,
     PROJECT,
     build_model,
     check_poems,
     fingerprint,
     load_model,
     load_weights,
-    resume_point,
-    set_aside,
     starting_point,
 )
 from rules import FORMS, check_known, clean, layout, lines_of, make_rule
-from utils import UserError, Visualizer, run, save_checkpoint, seed_step, setup
+from utils import (
+    UserError,
+    Visualizer,
+    resume_point,
+    run,
+    save_checkpoint,
+    seed_step,
+    set_aside,
+    setup,
+)
 
+FIXED = (*MODEL_OPTIONS, "batch_size", "maxlen", "seed")       # 接着训练时不能换的选项
 SAMPLE_HEADS = "春江花月夜凉如水"             # 训练中以这些字开头各写一首，看看进步
 
 
@@ -35,7 +44,7 @@ def train(opt: Config) -> None:
     """训练一个诗人，结果存在 runs/<env>/"""
     runtime = setup(opt.use_gpu)
     folder = Path("runs") / opt.env
-    last = resume_point(opt, folder)
+    last = resume_point(opt, folder, PROJECT, FIXED)
 
     parts = split_poems(load_poems(opt.data_path, opt.category, opt.author, opt.constrain))
     if not parts["train"] or not parts["val"]:

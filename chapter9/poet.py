@@ -1,8 +1,6 @@
 """造出、载入和接着训练一个诗人。权重文件里有网络的选项和词表，所以单凭它就能作诗。"""
 
 import hashlib
-import time
-from dataclasses import fields
 from pathlib import Path
 
 import torch as t
@@ -45,29 +43,6 @@ def load_weights(model: t.nn.Module, weights: dict, path: str | Path) -> None:
         model.load_state_dict(weights)
     except RuntimeError:
         raise UserError(f"{path} 里的权重与它自己记下的网络或词表不符：文件被改动过，换一份权重") from None
-
-
-def resume_point(opt: Config, folder: Path) -> dict | None:
-    """opt.resume 时返回 runs/<env>/ 的断点，并把没有亲手给出的选项恢复成断点里的值；否则返回 None。"""
-    if not opt.resume:
-        return None
-    path = folder / "last.pth"
-    if not path.is_file():
-        raise UserError(f"没有断点 {path}，无法 --resume：去掉它从头训练，或用 --env 指明是哪一次")
-    content = load_checkpoint(path, PROJECT)
-    _same_network(opt, content["config"], path)
-    for field in fields(opt):
-        if field.name not in opt.given:
-            setattr(opt, field.name, content["config"][field.name])
-    return content
-
-
-def set_aside(folder: Path) -> None:
-    """把上一次训练的结果整个移到 runs/<env>-<时间>/，免得被盖掉。"""
-    if (folder / "last.pth").exists():
-        moved = folder.with_name(f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}")
-        folder.rename(moved)
-        print(f"上一次训练的结果移到 {moved}")
 
 
 def starting_point(opt: Config, last: dict | None, parts: dict) -> tuple[Vocabulary, dict | None]:

@@ -13,7 +13,7 @@ MAX_BYTES = 600_000
 MAX_LINES = {"lesson": 30, "solution": 40}  # 解答的单元里还有检查函数，容许长一些
 # 魔术命令、!命令、对象?，以及 result = %timeit -o …
 MAGIC = re.compile(r"^([ \t]*(?:[\w, ]+=[ \t]*)?)(?:[%!?].*|[\w.]+\?{1,2}[ \t]*)$", flags=re.M)
-MACHINE_PATH = re.compile(r"/home/|/root/|/work/|/tmp/|/Users/|C:\\+Users|(?:site|dist)-packages")
+MACHINE_PATH = re.compile(r"/(?:home|root|work|tmp|Users)/|C:\\+Users|(?:site|dist)-packages")
 
 
 def text_of(output: NotebookNode) -> str:

@@ -23,7 +23,7 @@ def texts():
 
 def test_no_path_of_one_machine_and_no_registry_host():
     machine = re.compile(r"(?<![\w.])/(?:home|root|work|Users)/\w+|[A-Z]:\\\\?Users"
-                         r"|pypi\.org|pythonhosted\.org|registry\.npmjs|unpkg\.com|npmmirror|deb\.debian\.org")
+                         r"|\b(?:pypi|pythonhosted|npmjs|unpkg|npm{2}irror|deb\.debian)\.(?:org|com)")
     found = [f"{name}: {match.group()}" for name, text in texts() for match in machine.finditer(text)
              if name != "tests/test_repository.py" and name != "tests/notebooks.py" and name != "tests/test_notebooks.py"]
     assert found == []

@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import time
+from dataclasses import fields
 from pathlib import Path
 
 import torch as t
@@ -39,3 +41,31 @@ def load_checkpoint(path: str | Path, project: str) -> dict:
     if not isinstance(content, dict) or content.get("project") != project:
         raise UserError(f"{path} 不是本项目（{project}）的权重，换一个 --model-path")
     return content
+
+
+def resume_point(opt, folder: Path, project: str, fixed: tuple[str, ...]) -> dict | None:
+    """opt.resume 时返回 folder/last.pth 的内容，并把没有亲手给出的选项恢复成当时的值；否则返回 None。
+
+    没有断点，或亲手给出的选项里有 `fixed` 中的一个（换了就接不上）与当时不同，抛出 UserError。
+    """
+    if not opt.resume:
+        return None
+    path = folder / "last.pth"
+    if not path.is_file():
+        raise UserError(f"没有断点 {path}，无法 --resume：去掉它从头训练，或用 --env 指明是哪一次")
+    content = load_checkpoint(path, project)
+    for field in fields(opt):
+        saved = content["config"][field.name]
+        if field.name not in opt.given:
+            setattr(opt, field.name, saved)
+        elif field.name in fixed and getattr(opt, field.name) != saved:
+            raise UserError(f"{path} 的 {field.name} 是 {saved}，与给出的 {getattr(opt, field.name)} 不符：去掉这个选项")
+    return content
+
+
+def set_aside(folder: Path) -> None:
+    """把上一次训练的结果整个移到 <folder>-<时间>/，免得被盖掉。"""
+    if (folder / "last.pth").exists():
+        moved = folder.with_name(f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+        folder.rename(moved)
+        print(f"上一次训练的结果移到 {moved}")
