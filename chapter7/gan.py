@@ -1,0 +1,124 @@
+"""造出、载入、平均和导出 GAN 的两个网络。"""
+
+from pathlib import Path
+
+import torch as t
+import torch.distributed as dist
+from torch import nn
+
+import models
+from config import Config
+from data import to_picture
+from losses import LOSSES
+from utils import Runtime, UserError, load_checkpoint, save_checkpoint
+
+PROJECT = "avatar"
+SHIPPED = {"netg": Path(__file__).parent / "checkpoints" / "netg.pth",
+           "netd": Path(__file__).parent / "checkpoints" / "netd.pth"}
+SHAPE = {"netg": ("arch", "nz", "ngf", "image_size"), "netd": ("arch", "ndf", "image_size", "loss")}
+CLASSES = {"dcgan": (models.NetG, models.NetD), "residual": (models.ResNetG, models.ResNetD)}
+TITLES = {"netg": "生成器", "netd": "判别器"}
+CALIBRATION = (20, 64)      # 校准批归一化用几批噪声，每批几个
+
+
+def build_netg(opt: Config) -> nn.Module:
+    return CLASSES[opt.arch][0](opt.nz, opt.ngf, opt.image_size)
+
+
+def build_netd(opt: Config) -> nn.Module:
+    """判别器的归一化由损失决定，见 losses.py。"""
+    return CLASSES[opt.arch][1](opt.ndf, opt.image_size, LOSSES[opt.loss].norm)
+
+
+def load_part(part: str, opt: Config, path: str | Path) -> nn.Module:
+    """载入 part（"netg" 或 "netd"）的权重，返回 CPU 上的网络。
+
+    形状选项（SHAPE）没有亲手给出的，改成文件里记的；亲手给出而不符，或文件里是另一个网络，抛出 UserError。
+    """
+    option = f"--{part}-path"
+    content = load_checkpoint(path, PROJECT, option)
+    if content["part"] != part:
+        found = TITLES.get(content["part"], "训练的断点")
+        raise UserError(f"{path} 是{found}，不是{TITLES[part]}：{option} 要 {part}.pth")
+    for name in SHAPE[part]:
+        saved = content["config"][name]
+        if name in opt.given and getattr(opt, name) != saved:
+            raise UserError(f"{path} 的 {name} 是 {saved}，与给出的 {getattr(opt, name)} 不符：去掉这个选项，或换一份权重")
+        setattr(opt, name, saved)
+    net = {"netg": build_netg, "netd": build_netd}[part](opt)
+    try:
+        net.load_state_dict(content["model"])
+    except RuntimeError:
+        raise UserError(f"{path} 里的权重与它自己写明的形状对不上：文件被改动过，重新下载或重新训练") from None
+    return net
+
+
+def load_pair(opt: Config) -> tuple[nn.Module, nn.Module]:
+    """载入生成器和给它打分的判别器，空路径为自带的。图片边长不同的一对抛出 UserError。"""
+    netg = load_part("netg", opt, opt.netg_path or SHIPPED["netg"])
+    side = opt.image_size
+    netd = load_part("netd", opt, opt.netd_path or SHIPPED["netd"])
+    if opt.image_size != side:
+        raise UserError(f"生成器画 {side}×{side} 的图，判别器看 {opt.image_size}×{opt.image_size} 的：image_size 不同，"
+                        "--netg-path 和 --netd-path 要出自同一次训练")
+    return netg, netd
+
+
+def save_part(path: Path, part: str, opt: Config, net: nn.Module, **more) -> None:
+    """存一个网络的半精度权重和它的形状，够生成用；比训练的断点小得多。"""
+    weights = {name: value.half() if value.is_floating_point() else value for name, value in net.state_dict().items()}
+    save_checkpoint(path, {"project": PROJECT, "part": part, "model": weights,
+                           "config": {name: getattr(opt, name) for name in SHAPE[part]}, **more})
+
+
+def average_gradients(net: nn.Module, runtime: Runtime) -> None:
+    """几个进程的梯度取平均，一次通信。
+
+    不用 DDP：同一步里判别器要前向两三次，梯度惩罚还要对梯度求导，DDP 的钩子不支持这些；直接平均则对每种损失都成立。
+    """
+    if runtime.world_size == 1:
+        return
+    gradients = [p.grad for p in net.parameters() if p.grad is not None]
+    flat = t.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= runtime.world_size
+    for gradient, mean in zip(gradients, flat.split([gradient.numel() for gradient in gradients])):
+        gradient.copy_(mean.view_as(gradient))
+
+
+@t.no_grad()
+def update_average(average: nn.Module, net: nn.Module, keep: float) -> None:
+    """average 的每个参数保留 keep，其余换成 net 的。"""
+    t._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - keep)
+
+
+@t.no_grad()
+def calibrate(netg: nn.Module, nz: int, device: t.device) -> None:
+    """按 netg 现在的权重重新统计批归一化的均值和方差。
+
+    滑动平均只平均了参数；批归一化里存的统计量不是这组参数的，直接用来生成，颜色会偏。
+    """
+    norms = [module for module in netg.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None                    # 各批等权平均
+    netg.train()
+    count, size = CALIBRATION
+    for _ in range(count):
+        netg(t.randn(size, nz).to(device))
+    netg.eval()
+    for norm, momentum in zip(norms, momenta):
+        norm.momentum = momentum
+
+
+@t.inference_mode()
+def sample(netg: nn.Module, noise: t.Tensor, runtime: Runtime, batch_size: int) -> t.Tensor:
+    """噪声 (N, nz) → 图片 (N, 3, S, S)，CPU 上的 uint8。分批生成，内存不随 N 增长多少。"""
+    netg.eval()
+    pictures = []
+    for part in noise.split(batch_size):
+        with runtime.autocast():
+            images = netg(part.to(runtime.device))
+        pictures.append(to_picture(images).cpu())
+    return t.cat(pictures)

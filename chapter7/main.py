@@ -1,0 +1,228 @@
+"""动漫头像：python main.py train | generate | evaluate | prepare | help"""
+
+import copy
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch as t
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from config import Config
+from data import Avatars, collate, to_input
+from data.prepare import held_out
+from data.prepare import prepare as prepare_data
+from gan import (
+    PROJECT,
+    SHIPPED,
+    average_gradients,
+    build_netd,
+    build_netg,
+    calibrate,
+    load_pair,
+    load_part,
+    sample,
+    save_part,
+    update_average,
+)
+from losses import LOSSES
+from metrics import extract, frechet_distance, nearest, precision_recall
+from pictures import grid, save_animation, save_image, walk
+from utils import (
+    BatchSampler,
+    UserError,
+    Visualizer,
+    batches,
+    resume_point,
+    run,
+    save_checkpoint,
+    seed_step,
+    set_aside,
+    setup,
+)
+
+FIXED = ("arch", "nz", "ngf", "ndf", "image_size", "loss", "batch_size", "seed")    # 接着训练时不能换的选项
+SAVE_SECONDS = 60                       # 断点约 90 MB，隔这么多秒存一次
+NEAREST = 10                            # evaluate 画出最像训练图的这么多张
+FIXED_NOISE = 64                        # 训练中始终用这么多个不变的噪声画图，看进步
+
+
+def train(opt: Config) -> None:
+    """训练，结果存在 runs/<env>/"""
+    runtime = setup(opt.use_gpu)
+    folder = Path("runs") / opt.env
+    last = resume_point(opt, folder, PROJECT, FIXED)
+
+    dataset = Avatars(opt.data_path, opt.image_size, opt.cache_mb)
+    if last and last["data"] != dataset.fingerprint():
+        raise UserError(f"{folder / 'last.pth'} 是用另一份数据训练的：换回原来的 --data-path，或去掉 --resume")
+    sampler = BatchSampler(len(dataset), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
+    loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=collate,
+                        num_workers=opt.num_workers if dataset.cache is None else 0)
+
+    seed_step(opt.seed)
+    netg = load_part("netg", opt, opt.netg_path) if opt.netg_path and not last else build_netg(opt)
+    netd = load_part("netd", opt, opt.netd_path) if opt.netd_path and not last else build_netd(opt)
+    layout = t.channels_last if opt.channels_last else t.contiguous_format
+    netg, netd = (net.to(runtime.device, memory_format=layout) for net in (netg, netd))
+    average = copy.deepcopy(netg).requires_grad_(False)             # 生成器的滑动平均，画图和保存的是它
+    loss = LOSSES[opt.loss]
+    betas = (opt.beta1 if opt.beta1 >= 0 else loss.betas[0], loss.betas[1])
+    lr_g, lr_d = opt.lr1 or loss.lr, opt.lr2 or loss.lr
+    optimizer_g = t.optim.Adam(netg.parameters(), lr_g, betas)
+    optimizer_d = t.optim.Adam(netd.parameters(), lr_d, betas)
+    fixed_noise = t.randn(FIXED_NOISE, opt.nz)
+    state = {"netg": netg, "netd": netd, "average": average, "optimizer_g": optimizer_g, "optimizer_d": optimizer_d}
+    step, elapsed = 0, 0.0
+    if last:
+        for name, part in state.items():
+            part.load_state_dict(last[name])
+        step, elapsed = last["step"], last["elapsed"]
+
+    if runtime.is_main and not last:
+        set_aside(folder)
+    samples = Path(opt.save_path or folder / "samples")
+    vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
+    total = opt.max_epoch * len(loader)
+    stop = min(total, opt.max_steps or total)
+    begin, saved, curves = time.time() - elapsed, time.time(), {}
+
+    def save_last() -> None:
+        save_checkpoint(folder / "last.pth", {
+            "project": PROJECT, "part": "last", "config": asdict(opt), "step": step, "data": dataset.fingerprint(),
+            "elapsed": time.time() - begin, **{name: part.state_dict() for name, part in state.items()}})
+
+    while step < stop:
+        epoch, done = divmod(step, len(loader))
+        sampler.set_position(epoch, done)
+        netg.train(), netd.train()
+        bar = tqdm(batches(loader), f"第 {epoch + 1}/{opt.max_epoch} 轮", len(loader), initial=done,
+                   disable=not runtime.is_main, leave=False, delay=1)
+        start_time, start_step = time.time(), step
+        for images in bar:                                          # (B, 3, S, S) uint8
+            if step == stop:
+                break
+            seed_step(opt.seed, step + 1, runtime.rank)             # 随机数只看第几步，所以能原样接着训练
+            rate = min(1, 2 * (1 - step / total))                   # 学习率：前一半不变，后一半直线降到 0
+            optimizer_g.param_groups[0]["lr"], optimizer_d.param_groups[0]["lr"] = lr_g * rate, lr_d * rate
+            train_d, train_g = step % opt.d_every == 0, step % opt.g_every == 0
+            images = to_input(images.to(runtime.device)).contiguous(memory_format=layout)
+            noise = t.randn(len(images), opt.nz).to(runtime.device)
+            with runtime.autocast(), t.set_grad_enabled(train_g):
+                fakes = netg(noise)                                 # (B, 3, S, S)，两个网络都用这一批
+
+            if train_d:                                             # 判别器：真的得分高，假的得分低
+                netd.requires_grad_(True)
+                with runtime.autocast():
+                    loss_d, real, fake = loss.discriminator(netd, images, fakes.detach(), step)  # 截断，梯度不流回生成器
+                optimizer_d.zero_grad()
+                loss_d.backward()
+                average_gradients(netd, runtime)
+                optimizer_d.step()
+                curves |= {"loss_d": loss_d, "D(x)": loss.show(real), "D(G(z))": loss.show(fake)}
+
+            if train_g:                                             # 生成器：让假图的得分高
+                netd.requires_grad_(False)                          # 只要经过判别器的梯度，不要判别器自己的
+                with runtime.autocast():
+                    loss_g = loss.generator(netd(fakes))
+                optimizer_g.zero_grad()
+                loss_g.backward()
+                average_gradients(netg, runtime)
+                optimizer_g.step()
+                update_average(average, netg, min(opt.ema, (step + 1) / (step + 10)))
+                curves["loss_g"] = loss_g
+            step += 1
+
+            if Path(opt.debug_file).exists():
+                import ipdb
+                ipdb.set_trace()
+            if runtime.is_main and (step % opt.plot_every == 0 or step == stop):
+                values = {name: value.item() for name, value in curves.items()}
+                bar.set_postfix({name: f"{value:.2f}" for name, value in values.items()})
+                vis.plot_many(values, step)
+            if runtime.is_main and time.time() - saved > SAVE_SECONDS and step % len(loader):
+                save_last()
+                saved = time.time()
+        bar.close()
+
+        speed = (step - start_step) * opt.batch_size / (time.time() - start_time)
+        calibrate(average, opt.nz, runtime.device)
+        if runtime.is_main:
+            pictures = sample(average, fixed_noise, runtime, opt.batch_size)
+            save_image(grid(pictures), str(samples / f"epoch_{epoch + 1:03d}.png"), "--save-path")
+            vis.img("fixed_noise", pictures[:16] / 255, step)
+            values = "，".join(f"{name} {value.item():.3f}" for name, value in curves.items())
+            print(f"第 {epoch + 1} 轮，第 {step} 步：{values}，{speed:.0f} 张/秒，共 {(time.time() - begin) / 60:.1f} 分钟")
+            save_part(folder / "netg.pth", "netg", opt, average, step=step)
+            save_part(folder / "netd.pth", "netd", opt, netd, step=step)
+            if (epoch + 1) % opt.save_every == 0:
+                save_part(folder / f"netg_{epoch + 1}.pth", "netg", opt, average, step=step)
+            save_last()
+    vis.close()
+    if runtime.is_main:
+        print(f"完成。生成：python main.py generate --netg-path={(folder / 'netg.pth').as_posix()} "
+              f"--netd-path={(folder / 'netd.pth').as_posix()}")
+
+
+def generate(opt: Config) -> None:
+    """生成 gen_search_num 张头像，留下判别器打分最高的 gen_num 张；--interpolate=N 在两张之间走"""
+    if opt.gen_num > opt.gen_search_num:
+        raise UserError(f"--gen-num={opt.gen_num} 比 --gen-search-num={opt.gen_search_num} 还多：挑不出来，减小前者或加大后者")
+    runtime = setup(opt.use_gpu)
+    netg, netd = (net.to(runtime.device).eval() for net in load_pair(opt))
+    seed_step(opt.seed)
+    noise = t.randn(opt.gen_search_num, opt.nz) * opt.gen_std + opt.gen_mean
+    pictures = sample(netg, noise, runtime, opt.batch_size)
+    with t.inference_mode():
+        scores = t.cat([netd(to_input(part.to(runtime.device))).cpu() for part in pictures.split(opt.batch_size)])
+    best = scores.topk(opt.gen_num).indices
+    if opt.interpolate:
+        path = walk(noise[best[0]], noise[best[-1]], opt.interpolate)
+        frames = sample(netg, path, runtime, opt.batch_size)
+        save_image(grid(frames, min(8, opt.interpolate)), opt.gen_img, "--gen-img")
+        animation = Path(opt.gen_img).with_suffix(".gif").as_posix()
+        save_animation(frames, animation, "--gen-img")
+        print(f"两张之间的 {opt.interpolate} 步存到 {opt.gen_img} 和 {animation}")
+        return
+    save_image(grid(pictures[best]), opt.gen_img, "--gen-img")
+    print(f"从 {opt.gen_search_num} 张里挑出 {opt.gen_num} 张，存到 {opt.gen_img}")
+
+
+def evaluate(opt: Config) -> None:
+    """FID、精确率与召回率，对照没训练过的头像；再看生成的图是不是抄了训练集"""
+    runtime = setup(opt.use_gpu)
+    netg = load_part("netg", opt, opt.netg_path or SHIPPED["netg"]).to(runtime.device)
+    reference = Avatars(opt.ref_path or held_out(opt.eval_num), opt.image_size, opt.cache_mb)
+    training = Avatars(opt.data_path, opt.image_size, opt.cache_mb)
+    count = min(opt.eval_num, len(reference))
+    seed_step(opt.seed)
+    noise = t.randn(count, opt.nz) * opt.gen_std + opt.gen_mean
+    untrained = build_netg(opt).to(runtime.device)
+    calibrate(untrained, opt.nz, runtime.device)
+    pictures = sample(netg, noise, runtime, opt.batch_size)
+
+    real = extract(reference[list(range(count))], runtime, "对照的特征")
+    fake = extract(pictures, runtime, "生成的特征")
+    blank = extract(sample(untrained, noise, runtime, opt.batch_size), runtime, "未训练的特征")
+    fid, start = frechet_distance(real, fake), frechet_distance(real, blank)
+    precision, recall = precision_recall(real, fake)
+    print(f"{count} 张生成的，{count} 张没训练过的：FID {fid:.2f}，是未训练的生成器（{start:.2f}）的 {fid / start:.1%}；"
+          f"精确率 {precision:.1%}，召回率 {recall:.1%}")
+
+    known = training[list(range(len(training)))]
+    _, usual = nearest(reference[list(range(count))], known)
+    index, distance = nearest(pictures, known)
+    closest = distance.argsort()[:NEAREST]
+    save_image(grid(t.cat([pictures[closest], known[index[closest]]]), NEAREST), opt.nearest_img, "--nearest-img")
+    print(f"到最像的训练图的距离（灰度级，中位数）：生成的 {distance.median():.1f}，没训练过的 {usual.median():.1f}；"
+          f"最近的 {NEAREST} 张和它们的训练图存到 {opt.nearest_img}")
+
+
+def prepare(opt: Config) -> None:
+    """检查自带的头像；--num=20000 画更多；--source=文件夹或 zip，检查自己的图片"""
+    prepare_data(opt.num, opt.source)
+
+
+if __name__ == "__main__":
+    run({"train": train, "generate": generate, "evaluate": evaluate, "prepare": prepare}, Config)

@@ -1,0 +1,149 @@
+"""命令行：每种错误输入都是一行话、状态 2、什么也不丢。"""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch as t
+from conftest import DATA, TINY, call, fails, spawn
+from PIL import Image
+
+from config import Config
+from utils import save_checkpoint
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """训练两步得到的小网络：文件夹 runs/tiny。"""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("tiny")
+        patch.chdir(folder)
+        (folder / "faces").mkdir()
+        for i in range(16):
+            Image.new("RGB", (64, 64), (i * 10, 100, 200)).save(folder / "faces" / f"{i}.png")
+        call("train", "--data-path=faces", *TINY, "--max-steps=2", "--env=tiny")
+        return (folder / "runs/tiny").resolve()
+
+
+def paths(tiny):
+    return [f"--netg-path={tiny / 'netg.pth'}", f"--netd-path={tiny / 'netd.pth'}"]
+
+
+@pytest.mark.parametrize("words, says", [
+    (["tran"], ["tran", "train"]),
+    (["generat"], ["generat", "generate"]),
+    (["train", "--max-epochs=3"], ["--max-epochs", "--max-epoch"]),
+    (["train", "--epoch=3"], ["--epoch", "已改名", "--max-epoch"]),
+    (["train", "--gpu=True"], ["--gpu", "已改名", "--use-gpu"]),
+    (["train", "--vis=False"], ["--vis", "python main.py help"]),
+    (["train", "--net-g-path=x"], ["--net-g-path", "--netg-path"]),
+    (["train", "--lr1", "=", "1e-4"], ["等号"]),
+    (["train", "--lr1=fast"], ["--lr1", "数"]),
+    (["train", "--beta1=1"], ["--beta1", "≤ 0.999"]),
+    (["train", "--batch-size=1"], ["--batch-size", "≥ 2"]),
+    (["train", "--d-every=0"], ["--d-every", "≥ 1"]),
+    (["train", "--image-size=100"], ["--image-size", "64、96、128"]),
+    (["train", "--loss=wgan"], ["--loss", "r1、bce、wgan-gp、hinge"]),
+    (["train", "--arch=vgg"], ["--arch", "dcgan、residual"]),
+    (["train", "--data-path=nowhere"], ["nowhere", "--data-path"]),
+    (["train", "--batch-size=5000"], ["--batch-size=5000", "3000"]),
+    (["train", "--resume"], ["last.pth", "--resume"]),
+    (["train", "--netg-path=nowhere.pth"], ["nowhere.pth", "--netg-path"]),
+    (["generate", "--netd-path=nowhere.pth"], ["nowhere.pth", "--netd-path"]),
+    (["generate", "--gen-num=65", "--gen-search-num=64"], ["--gen-num=65", "--gen-search-num=64"]),
+    (["generate", "--gen-std=0"], ["--gen-std", "> 0"]),
+    (["generate", "--nz=50"], ["nz", "100", "50"]),
+    (["generate", "--ngf=32"], ["ngf", "64", "32"]),
+    (["generate", "--image-size=128"], ["image_size", "96", "128"]),
+    (["generate", "avatar.png"], ["avatar.png", "--选项=值"]),
+    (["evaluate", "--ref-path=nowhere"], ["nowhere"]),
+    (["evaluate", "--eval-num=5"], ["--eval-num", "≥ 10"]),
+    (["prepare", "--num=2000000"], ["--num=2000000"]),
+])
+def test_wrong_options(capsys, workdir, words, says):
+    if words[0] in ("train", "evaluate") and not any(word.startswith("--data-path") for word in words):
+        words = [words[0], DATA, "--cache-mb=0", *words[1:]]
+    message = fails(capsys, *words)
+    assert all(part in message for part in says), message
+    assert list(workdir.iterdir()) == []
+
+
+def test_networks_mixed_up(capsys, workdir, tiny):
+    netg, netd = (str(tiny / name) for name in ("netg.pth", "netd.pth"))
+    message = fails(capsys, "generate", f"--netg-path={netd}", f"--netd-path={netd}")
+    assert "netd.pth 是判别器，不是生成器" in message and "--netg-path" in message
+    message = fails(capsys, "generate", f"--netg-path={netg}", f"--netd-path={netg}")
+    assert "netg.pth 是生成器，不是判别器" in message and "--netd-path" in message
+    assert "训练的断点" in fails(capsys, "generate", f"--netg-path={tiny / 'last.pth'}")
+    # 形状不同的一对：判别器看 64×64，自带的生成器画 96×96
+    assert "image_size" in fails(capsys, "generate", f"--netd-path={netd}")
+
+
+def test_broken_checkpoint(capsys, workdir, tiny):
+    content = (tiny / "netg.pth").read_bytes()
+    (workdir / "half.pth").write_bytes(content[:len(content) // 2])
+    assert "half.pth 损坏" in fails(capsys, "generate", "--netg-path=half.pth")
+    (workdir / "text.pth").write_text("not a checkpoint", encoding="utf-8")
+    assert "text.pth 损坏" in fails(capsys, "generate", "--netg-path=text.pth")
+    save_checkpoint("poet.pth", {"project": "poet", "model": {"weight": t.zeros(2)}})
+    message = fails(capsys, "generate", "--netg-path=poet.pth")
+    assert "poet.pth 不是本项目" in message and "--netg-path" in message
+    changed = t.load(tiny / "netg.pth", weights_only=True)
+    changed["config"]["ngf"] = 8
+    save_checkpoint("changed.pth", changed)
+    assert "changed.pth" in fails(capsys, "generate", "--netg-path=changed.pth")
+
+
+def test_resume_with_other_data_or_options(capsys, tiny, monkeypatch, tmp_path):
+    monkeypatch.chdir(tiny.parent.parent)
+    before = (tiny / "last.pth").read_bytes()
+    for words, says in (([DATA, "--cache-mb=0"], "另一份数据"), (["--ngf=8"], "ngf"), (["--loss=bce"], "loss")):
+        assert says in fails(capsys, "train", "--resume", "--env=tiny", *words)
+    assert (tiny / "last.pth").read_bytes() == before
+
+
+def test_a_picture_of_an_unknown_kind_cannot_be_saved(capsys, workdir, tiny):
+    few = [*paths(tiny), "--gen-num=4", "--gen-search-num=4"]
+    assert "result.xyz" in fails(capsys, "generate", *few, "--gen-img=result.xyz")
+    assert list(workdir.iterdir()) == []
+
+
+def test_generate_keeps_the_best(workdir, tiny, capsys):
+    call("generate", *paths(tiny), "--gen-search-num=30", "--gen-num=9", "--gen-img=out/nine.png")
+    assert Image.open("out/nine.png").size == (3 * 66 + 2,) * 2
+    call("generate", *paths(tiny), "--gen-search-num=30", "--gen-num=9", "--gen-img=again.png")
+    assert Path("again.png").read_bytes() == Path("out/nine.png").read_bytes()
+    call("generate", *paths(tiny), "--gen-search-num=30", "--gen-num=9", "--gen-img=other.png", "--seed=1")
+    assert Path("again.png").read_bytes() != Path("other.png").read_bytes()
+
+
+def test_interpolate(workdir, tiny):
+    call("generate", *paths(tiny), "--gen-search-num=8", "--gen-num=4", "--interpolate=6", "--gen-img=walk.png")
+    assert Image.open("walk.png").size == (6 * 66 + 2, 68)
+    with Image.open("walk.gif") as animation:
+        assert animation.n_frames > 1 and animation.size == (64, 64)
+
+
+def test_evaluate(workdir, tiny, capsys):
+    faces = tiny.parent.parent / "faces"
+    call("evaluate", f"--netg-path={tiny / 'netg.pth'}", f"--data-path={faces}", f"--ref-path={faces}", "--eval-num=12")
+    shown = capsys.readouterr().out
+    assert "12 张生成的" in shown and "FID" in shown and "召回率" in shown
+    assert "没训练过的 0.0" in shown                                # 对照就是训练集时，距离为 0
+    assert Path("nearest.png").is_file()
+
+
+def test_help_shows_every_option(capsys, workdir):
+    call("help")
+    shown = capsys.readouterr().out
+    for name, default, comment in Config.describe():
+        assert f"--{name.replace('_', '-')} " in shown and default in shown and comment in shown
+    assert len(Config.describe()) == len(Config.__dataclass_fields__)
+    json.dumps(vars(Config()))
+
+
+def test_no_traceback_on_the_real_command_line(workdir):
+    process = spawn("generate", "--gen-num=100", "--gen-search-num=10", cwd=workdir)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 2
+    assert out == "" and err.count("\n") == 1 and err.startswith("错误：")

@@ -1,0 +1,76 @@
+import pytest
+import torch as t
+
+from metrics import extract, frechet_distance, nearest, precision_recall
+from pictures import grid, walk
+from utils import setup
+
+
+def test_distance_between_two_gaussians():
+    """两个一维正态分布之间是 (μ₁-μ₂)² + (σ₁-σ₂)²；多维独立时逐维相加。"""
+    t.manual_seed(0)
+    noise = t.randn(200_000, 3, dtype=t.float64)
+    one, two = noise[:100_000], noise[100_000:] * t.tensor([1.0, 2.0, 0.5]) + t.tensor([0.0, 1.0, 3.0])
+    assert frechet_distance(one, two) == pytest.approx(0 + 1 + 1 + 9 + 0.25, rel=0.02)
+    assert frechet_distance(one, one) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(one, two) == pytest.approx(frechet_distance(two, one), rel=1e-6)
+
+
+def test_distance_with_correlated_features():
+    """维数间相关、且方差矩阵不可交换时，与直接对 Σ₁Σ₂ 求特征值的结果相同。"""
+    t.manual_seed(1)
+    one = t.randn(4000, 5, dtype=t.float64) @ t.randn(5, 5, dtype=t.float64)
+    two = t.randn(4000, 5, dtype=t.float64) @ t.randn(5, 5, dtype=t.float64) + 1
+    gap = one.mean(0) - two.mean(0)
+    product = t.cov(one.T) @ t.cov(two.T)
+    expected = gap @ gap + t.cov(one.T).trace() + t.cov(two.T).trace() - 2 * t.linalg.eigvals(product).sqrt().real.sum()
+    assert frechet_distance(one, two) == pytest.approx(expected.item(), rel=1e-8)
+
+
+def test_precision_and_recall():
+    t.manual_seed(0)
+    real = t.randn(600, 4, dtype=t.float64)
+    same = t.randn(600, 4, dtype=t.float64)
+    narrow = t.randn(600, 4, dtype=t.float64) * 0.2         # 都像真的，但只有中间一小块：精确率高，召回率低
+    far = same + 50
+    assert min(precision_recall(real, same)) > 0.8
+    precision, recall = precision_recall(real, narrow)
+    assert precision > 0.9 and recall < 0.2
+    assert precision_recall(real, far) == (0, 0)
+
+
+def test_a_copy_is_found():
+    t.manual_seed(0)
+    training = t.randint(0, 256, (50, 3, 48, 48), dtype=t.uint8)
+    images = t.randint(0, 256, (4, 3, 48, 48), dtype=t.uint8)
+    images[2] = training[33]
+    index, distance = nearest(images, training)
+    assert index[2] == 33 and distance.argmin() == 2
+    assert distance[2] < 1 < 10 < distance[0]
+
+
+def test_features_of_an_image_do_not_depend_on_the_others():
+    images = t.randint(0, 256, (5, 3, 40, 40), dtype=t.uint8)
+    features = extract(images, setup(False), "")
+    assert features.shape == (5, 1280)
+    t.testing.assert_close(extract(images[3:], setup(False), ""), features[3:], atol=1e-4, rtol=1e-3)
+
+
+def test_grid():
+    images = t.arange(5, dtype=t.uint8).view(5, 1, 1, 1).expand(5, 3, 8, 8) * 40
+    sheet = grid(images)
+    assert sheet.size == (3 * 10 + 2, 2 * 10 + 2)
+    assert [sheet.getpixel((2 + i % 3 * 10, 2 + i // 3 * 10))[0] for i in range(6)] == [0, 40, 80, 120, 160, 255]
+    assert grid(images, columns=5).size == (52, 12)
+
+
+def test_walk_keeps_the_length():
+    t.manual_seed(0)
+    start, end = t.randn(2, 100)
+    path = walk(start, end, 9)
+    t.testing.assert_close(path[0], start)
+    t.testing.assert_close(path[-1], end)
+    lengths = path.norm(dim=1)
+    straight = t.lerp(start, end, 0.5).norm()
+    assert straight < 0.85 * start.norm() and lengths.min() > 0.9 * min(start.norm(), end.norm())
+    t.testing.assert_close(walk(start, start, 3), start.expand(3, 100))
