@@ -1,0 +1,213 @@
+"""风格迁移：python main.py train | stylize | evaluate | prepare | help"""
+
+import copy
+import math
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch as t
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from config import Config
+from data import Photos, find_images, fit_within, read_image, to_tensor
+from data.prepare import prepare as prepare_data
+from gatys import optimize
+from models import TransformerNet
+from painting import finish, paint, to_image
+from pictures import plan_results, save_image, sheet
+from style import (
+    PROJECT,
+    build_loss,
+    held_out,
+    load_net,
+    new_net,
+    read_style,
+    save_net,
+    square_crops,
+)
+from utils import (
+    BatchSampler,
+    UserError,
+    Visualizer,
+    batches,
+    resume_point,
+    run,
+    save_checkpoint,
+    seed_step,
+    set_aside,
+    setup,
+)
+
+FIXED = ("width", "style_path", "style_size", "image_size", "repeat", "batch_size", "seed", "content_weight",
+         "style_weight", "tv_weight")               # 接着训练时不能换的选项
+GATYS_SIZE = 256                                    # 没有给出 --max-size 时，gatys 把照片缩到最长边这么大：它慢
+SHOWN = 4                                           # 样张里画几张照片
+SAVE_SECONDS = 60                                   # 隔这么多秒存一次断点
+RAMP = 0.5                                          # 风格的权重在这么大一段训练里从 0 升到 --style-weight：先学会画出照片，再学笔法；
+                                                    # 一上来就全要，网络只顾铺花纹，照片看不出来
+WARM_UP = 50                                        # 学习率从 0 升到最大用这么多步
+
+
+def train(opt: Config) -> None:
+    """学一幅画（--style-path），结果存在 runs/<env>/"""
+    runtime = setup(opt.use_gpu)
+    folder = Path("runs") / opt.env
+    last = resume_point(opt, folder, PROJECT, FIXED)
+
+    perceptual = build_loss(opt, runtime)
+    dataset = Photos(opt.data_root, opt.image_size, opt.repeat, opt.seed, opt.cache_mb)
+    if last and last["data"] != dataset.fingerprint():
+        raise UserError(f"{folder / 'last.pth'} 是用另一份照片训练的：换回原来的 --data-root，或去掉 --resume")
+    sampler = BatchSampler(len(dataset), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
+    loader = DataLoader(dataset, batch_sampler=sampler, num_workers=opt.num_workers if dataset.cache is None else 0)
+
+    seed_step(opt.seed)
+    model = TransformerNet(opt.width) if last else new_net(opt)
+    layout = t.channels_last if opt.channels_last else t.contiguous_format
+    net = runtime.wrap(model.to(memory_format=layout))
+    average = copy.deepcopy(model).requires_grad_(False)            # 各步权重的滑动平均，画图和保存的是它
+    optimizer = t.optim.Adam(model.parameters(), opt.lr)
+    state = {"net": model, "average": average, "optimizer": optimizer}
+    step, elapsed = 0, 0.0
+    if last:
+        for name, part in state.items():
+            part.load_state_dict(last[name])
+        step, elapsed = last["step"], last["elapsed"]
+
+    if runtime.is_main and not last:
+        set_aside(folder)
+    vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
+    vis.img("style", read_style(opt) / 255, step)
+    fixed = square_crops(held_out()[:SHOWN], 2 * opt.image_size)    # 始终画这几张没训练过的，看进步
+    total = opt.max_epoch * len(loader)
+    stop = min(total, opt.max_steps or total)
+    begin, saved = time.time() - elapsed, time.time()
+
+    def save_last() -> None:
+        save_checkpoint(folder / "last.pth", {
+            "project": PROJECT, "config": asdict(opt), "step": step, "data": dataset.fingerprint(),
+            "elapsed": time.time() - begin, **{name: part.state_dict() for name, part in state.items()}})
+
+    while step < stop:
+        epoch, done = divmod(step, len(loader))
+        sampler.set_position(epoch, done)
+        dataset.set_epoch(epoch)
+        bar = tqdm(batches(loader), f"第 {epoch + 1}/{opt.max_epoch} 轮", len(loader), initial=done,
+                   disable=not runtime.is_main, leave=False, delay=1)
+        start_time, start_step, sums = time.time(), step, [0.0, 0.0]
+        for photos in bar:                                          # (B, 3, S, S) uint8
+            if step == stop:
+                break
+            optimizer.param_groups[0]["lr"] = opt.lr * rate_at(step, total)
+            if not opt.model_path:                                  # 从另一种风格开始时，照片本来就画得出来
+                perceptual.style_weight = opt.style_weight * min(1, step / (RAMP * total))
+            photos = photos.to(runtime.device).float().contiguous(memory_format=layout)
+            with runtime.autocast():
+                target = perceptual.content_target(photos)          # 照片的内容
+                losses = perceptual(net(photos), target)            # 画得像不像照片的内容、画的风格
+            loss = losses.total.mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            step += 1
+            update_average(average, model, min(opt.ema, step / (step + 10)))
+
+            content, style = losses.content.mean().item(), losses.style.mean().item()
+            sums = [sums[0] + content, sums[1] + style]
+            if Path(opt.debug_file).exists():
+                import ipdb
+                ipdb.set_trace()
+            if runtime.is_main and (step % opt.plot_every == 0 or step == stop):
+                bar.set_postfix(content=f"{content:.3f}", style=f"{style:.3f}")
+                vis.plot_many({"content": content, "style": style, "loss": loss.item()}, step)
+            if runtime.is_main and time.time() - saved > SAVE_SECONDS and step % len(loader):
+                save_last()
+                saved = time.time()
+        bar.close()
+
+        count = step - start_step
+        speed = count * opt.batch_size / (time.time() - start_time)
+        if runtime.is_main:
+            with t.inference_mode():
+                outputs = average(fixed.to(runtime.device)).cpu()
+            (folder / "samples").mkdir(exist_ok=True)
+            save_image(sheet([fixed, outputs]), folder / "samples" / f"epoch_{epoch + 1:03d}.png", "样张")
+            vis.img_many({"photos": fixed / 255, "outputs": outputs / 255}, step)
+            print(f"第 {epoch + 1} 轮，第 {step} 步：内容 {sums[0] / count:.4f}，风格 {sums[1] / count:.4f}，"
+                  f"{speed:.2f} 张/秒，共 {(time.time() - begin) / 60:.1f} 分钟", flush=True)
+            save_net(folder / "style.pth", average, opt, step)
+            save_last()
+    vis.close()
+    if runtime.is_main:
+        print(f"完成。画照片：python main.py stylize --model-path={(folder / 'style.pth').as_posix()}")
+
+
+def stylize(opt: Config) -> None:
+    """画照片：--content-path=照片或文件夹 --model-path=风格；--method=gatys 用慢办法"""
+    runtime = setup(opt.use_gpu)
+    paths = find_images(opt.content_path, "--content-path")
+    results = plan_results(paths, opt.result_path)
+    if opt.method == "gatys":
+        perceptual = build_loss(opt, runtime)
+    else:
+        net = load_net(opt).to(runtime.device, memory_format=t.channels_last)
+    max_size = GATYS_SIZE if opt.method == "gatys" and "max_size" not in opt.given else opt.max_size
+    bad = []
+    for path, result in zip(paths, tqdm(results, "画", unit="张", leave=False, delay=1)):
+        try:
+            photo = fit_within(read_image(path), max_size)
+        except UserError as error:
+            bad.append(str(error))
+            continue
+        if opt.method == "gatys":
+            picture = to_image(optimize(to_tensor(photo)[None].float().to(runtime.device), perceptual, opt.gatys_steps)[0])
+        else:
+            picture = paint(net, photo, runtime, opt.tile_size)
+        save_image(finish(picture, photo, opt.strength, opt.preserve_color), result, "--result-path")
+    if bad:
+        raise UserError("；".join(bad[:3]) + (f"；共 {len(bad)} 张" if len(bad) > 3 else ""))
+    print(f"{len(paths)} 张画存到 {opt.result_path}")
+
+
+def evaluate(opt: Config) -> None:
+    """在没训练过的照片上，比较网络、Gatys 的办法和照片本身的损失"""
+    runtime = setup(opt.use_gpu)
+    net = load_net(opt).to(runtime.device, memory_format=t.channels_last)
+    perceptual = build_loss(opt, runtime)
+    paths = find_images(opt.content_path, "--content-path") if "content_path" in opt.given else held_out()
+    photos = square_crops(paths, opt.image_size).to(runtime.device)
+    rows = []
+    for path, photo in zip(paths, photos.split(1)):
+        with t.no_grad():
+            target = perceptual.content_target(photo)
+            row = [perceptual(photo, target), perceptual(net(photo), target)]
+        row.append(optimize(photo, perceptual, opt.gatys_steps)[1])
+        rows.append([losses.total.item() for losses in row])
+        print(f"{path.stem:<22}" + "，".join(
+            f"{name} {losses.total.item():.3f}（内容 {losses.content.item():.3f}，风格 {losses.style.item():.3f}）"
+            for name, losses in zip(("照片本身", "网络", "Gatys"), row)), flush=True)
+    plain, ours, slow = t.tensor(rows).mean(0).tolist()
+    print(f"{len(paths)} 张 {opt.image_size}×{opt.image_size} 的平均：照片本身 {plain:.3f}，网络 {ours:.3f}，Gatys {opt.gatys_steps} 步 {slow:.3f}；"
+          f"网络是照片本身的 1/{plain / ours:.1f}，是 Gatys 的 {ours / slow:.2f} 倍")
+
+
+def prepare(opt: Config) -> None:
+    """取 VGG16 的权重并检查自带的图片；--source=文件夹，检查自己的照片"""
+    prepare_data(opt.vgg, opt.source)
+
+
+def rate_at(step: int, total: int) -> float:
+    """第 step 步的学习率是最大值的几倍：先升 WARM_UP 步，再按余弦降到 0。"""
+    return min(1, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * step / total)) / 2
+
+
+@t.no_grad()
+def update_average(average: t.nn.Module, net: t.nn.Module, keep: float) -> None:
+    """average 的每个参数保留 keep，其余换成 net 的。"""
+    t._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - keep)
+
+
+if __name__ == "__main__":
+    run({"train": train, "stylize": stylize, "evaluate": evaluate, "prepare": prepare}, Config)

@@ -1,0 +1,253 @@
+"""命令行：每种错误输入都是一行话、状态 2、什么也不丢；stylize 的各种用法。"""
+
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch as t
+from conftest import TRAIN, call, fails, scene, spawn
+from PIL import Image
+
+from config import Config
+from models import VGG16, TransformerNet, vgg16
+from style import save_net
+from utils import save_checkpoint
+
+
+def names(folder):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def pixels(path):
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize("words, says", [
+    (["tran"], ["tran", "train"]),
+    (["stylise"], ["stylise", "stylize"]),
+    (["train", "--max-epochs=3"], ["--max-epochs", "--max-epoch"]),
+    (["train", "--epoches=3"], ["--epoches", "已改名", "--max-epoch"]),
+    (["stylize", "--model-ckpt=x"], ["--model-ckpt", "已改名", "--model-path"]),
+    (["stylize", "--strenth=1"], ["--strenth", "--strength"]),
+    (["train", "--lr", "=", "1e-4"], ["等号"]),
+    (["train", "--lr=fast"], ["--lr", "数"]),
+    (["train", "--lr=0"], ["--lr", "> 0"]),
+    (["train", "--style-weight=-1"], ["--style-weight", "≥ 0"]),
+    (["train", "--image-size=32"], ["--image-size", "≥ 64"]),
+    (["train", "--data-root=nowhere"], ["nowhere", "--data-root"]),
+    (["train", "--style-path=nowhere.jpg"], ["nowhere.jpg"]),
+    (["train", "--style-path=note.txt"], ["note.txt", "不是图片"]),
+    (["train", "--batch-size=9"], ["--batch-size=9", "8"]),
+    (["train", "--resume"], ["last.pth", "--resume"]),
+    (["train", "--model-path=nowhere.pth"], ["nowhere.pth", "--model-path"]),
+    (["stylize", "--strength=1.5"], ["--strength", "≤ 1"]),
+    (["stylize", "--strength=-0.1"], ["--strength", "≥ 0"]),
+    (["stylize", "--max-size=-1"], ["--max-size", "≥ 0"]),
+    (["stylize", "--tile-size=100"], ["--tile-size", "≥ 128"]),
+    (["stylize", "--method=slow"], ["--method", "network、gatys"]),
+    (["stylize", "--content-path=nowhere.jpg"], ["nowhere.jpg", "--content-path"]),
+    (["stylize", "--content-path=note.txt"], ["note.txt", "不是图片"]),
+    (["stylize", "--content-path=half.jpg"], ["half.jpg", "损坏"]),
+    (["stylize", "--content-path=photos/*.bmp"], ["photos/*.bmp", "没有图片"]),
+    (["stylize", "--result-path=nowhere/a.png"], ["nowhere", "--result-path"]),
+    (["stylize", "--result-path=a.xyz"], ["a.xyz", ".png"]),
+    (["stylize", "--content-path=photos", "--result-path=a.png"], ["a.png", "文件夹"]),
+    (["stylize", "--content-path=photos", "--result-path=nowhere/out"], ["nowhere/out"]),
+    (["stylize", "--model-path=monet"], ["monet", "cafe_terrace"]),
+    (["stylize", "--model-path=nowhere.pth"], ["nowhere.pth", "--model-path"]),
+    (["stylize", "--width=9"], ["width", "9"]),
+    (["stylize", "photo.jpg"], ["photo.jpg", "--选项=值"]),
+    (["evaluate", "--content-path=nowhere"], ["nowhere"]),
+])
+def test_wrong_options(pictures, random_vgg, tiny, capsys, words, says):
+    scene(300, 200).save("whole.jpg")
+    (pictures / "half.jpg").write_bytes((pictures / "whole.jpg").read_bytes()[:3000])
+    (pictures / "note.txt").write_text("not an image", encoding="utf-8")
+    defaults = {"train": TRAIN, "stylize": ["--content-path=photos/0.png", f"--model-path={tiny}"],
+                "evaluate": [f"--model-path={tiny}"]}.get(words[0], [])
+    given = {word.partition("=")[0] for word in words}
+    words = [words[0], *[word for word in defaults if word.partition("=")[0] not in given], *words[1:]]
+    before = names(pictures)
+    message = fails(capsys, *words)
+    assert all(part in message for part in says), message
+    assert names(pictures) == before                                # 没有留下任何文件
+
+
+def test_missing_or_broken_vgg_weights(pictures, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(vgg16, "WEIGHTS", tmp_path / "vgg16.pth")
+    for words in (["train", *TRAIN], ["stylize", "--method=gatys", "--content-path=photos/0.png", "--style-path=painting.png"]):
+        message = fails(capsys, *words)
+        assert "VGG16" in message and "python main.py prepare" in message
+    vgg16.WEIGHTS.write_bytes(b"not a checkpoint")
+    assert "prepare" in fails(capsys, "train", *TRAIN)
+    save_checkpoint(vgg16.WEIGHTS, {"project": "vgg16", "model": {"x": t.zeros(2)}})
+    assert "prepare" in fails(capsys, "train", *TRAIN)
+
+
+def test_broken_style_weights(pictures, tiny, capsys):
+    content = tiny.read_bytes()
+    (pictures / "half.pth").write_bytes(content[:len(content) // 2])
+    photo = "--content-path=photos/0.png"
+    assert "half.pth 损坏" in fails(capsys, "stylize", photo, "--model-path=half.pth")
+    save_checkpoint("vgg.pth", {"project": "vgg16", "model": VGG16().state_dict()})
+    assert "vgg.pth 不是本项目" in fails(capsys, "stylize", photo, "--model-path=vgg.pth")
+    changed = t.load(tiny, weights_only=True)
+    changed["config"]["width"] = 8
+    save_checkpoint("changed.pth", changed)
+    assert "changed.pth" in fails(capsys, "stylize", photo, "--model-path=changed.pth")
+    assert "result.png" not in names(pictures)
+
+
+def test_resume_with_other_photos_or_options(pictures, random_vgg, capsys):
+    call("train", *TRAIN, "--max-steps=1")
+    capsys.readouterr()                                             # 进度条
+    before = Path("runs/style/last.pth").read_bytes()
+    (pictures / "more").mkdir()
+    for i in range(4):
+        scene(70, 70, i).save(pictures / "more" / f"new{i}.png")
+    for word, says in (("--data-root=more", "另一份照片"), ("--width=8", "width"), ("--style-weight=9", "style_weight")):
+        assert says in fails(capsys, "train", "--resume", word)
+    assert Path("runs/style/last.pth").read_bytes() == before
+
+
+def test_disk_full_leaves_no_partial_result(pictures, tiny, capsys, monkeypatch):
+    """写到一半盘满：一行话，原来的结果还在，没有临时文件。"""
+    (pictures / "result.png").write_bytes(b"the old result")
+    before = names(pictures)
+
+    def full(self, file, *args, **options):
+        file.write(b"half a picture")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(Image.Image, "save", full)
+    message = fails(capsys, "stylize", "--content-path=photos/0.png", f"--model-path={tiny}")
+    assert "result.png" in message and "空间" in message
+    assert names(pictures) == before and (pictures / "result.png").read_bytes() == b"the old result"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="只有 Linux 有 /dev/full")
+def test_a_really_full_device(pictures, tiny, capsys):
+    (pictures / "result.png.tmp").symlink_to("/dev/full")
+    message = fails(capsys, "stylize", "--content-path=photos/0.png", f"--model-path={tiny}")
+    assert "result.png" in message and "No space left" in message
+    assert "result.png" not in names(pictures) and "result.png.tmp" not in names(pictures)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (10, 600), (600, 10), (2, 2), (33, 47)])
+def test_extreme_sizes(workdir, tiny, size):
+    scene(*size).save("photo.png")
+    call("stylize", "--content-path=photo.png", f"--model-path={tiny}", "--tile-size=256")
+    assert Image.open("result.png").size == size
+
+
+def test_10_by_4000(workdir, tiny):
+    scene(10, 4000).save("photo.png")
+    call("stylize", "--content-path=photo.png", f"--model-path={tiny}", "--max-size=0")
+    assert Image.open("result.png").size == (10, 4000)
+
+
+@pytest.mark.parametrize("mode, name", [("L", "a.png"), ("RGBA", "a.png"), ("CMYK", "a.jpg"), ("P", "a.gif"), ("I;16", "a.png")])
+def test_every_mode_is_painted(workdir, tiny, mode, name):
+    if mode == "I;16":
+        Image.fromarray(np.arange(1600, dtype=np.uint16).reshape(40, 40) * 40).save(name)
+    else:
+        scene(40, 40).convert(mode).save(name)
+    call("stylize", f"--content-path={name}", f"--model-path={tiny}", "--result-path=b.jpg")
+    image = Image.open("b.jpg")
+    assert image.size == (40, 40) and image.mode == "RGB"
+
+
+def test_orientation_and_size(workdir, tiny):
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    scene(80, 40).save("turned.jpg", exif=exif)
+    call("stylize", "--content-path=turned.jpg", f"--model-path={tiny}")
+    assert Image.open("result.png").size == (40, 80)
+    assert not Image.open("result.png").getexif().get(0x0112)      # 已经转正，不能让看图的再转一次
+    call("stylize", "--content-path=turned.jpg", f"--model-path={tiny}", "--max-size=40")
+    assert Image.open("result.png").size == (20, 40)
+
+
+def test_a_folder_and_a_pattern(pictures, tiny, capsys):
+    (pictures / "photos/sub").mkdir()
+    scene(30, 30).save(pictures / "photos/sub/0.png")               # 与 photos/0.png 同名
+    call("stylize", "--content-path=photos", f"--model-path={tiny}", "--result-path=out")
+    assert len(names("out")) == 9 and "1.png" in names("out") and "sub_0.png.png" in names("out")
+    call("stylize", "--content-path=photos/[12].png", f"--model-path={tiny}", "--result-path=few")
+    assert names("few") == ["1.png", "2.png"]
+    call("stylize", "--content-path=photos/3.png", f"--model-path={tiny}", "--result-path=few")    # 已有的文件夹
+    assert names("few") == ["1.png", "2.png", "3.png"]
+    capsys.readouterr()
+    (pictures / "photos/4.png").write_bytes(b"broken")
+    assert "photos/4.png" in fails(capsys, "stylize", "--content-path=photos", f"--model-path={tiny}", "--result-path=rest")
+    assert len(names("rest")) == 8                                  # 坏的一张不耽误其余的
+
+
+def test_strength_and_colour(workdir, tiny):
+    scene(60, 40).save("photo.png")
+    photo = pixels("photo.png")
+
+    def result(*words):
+        call("stylize", "--content-path=photo.png", f"--model-path={tiny}", *words)
+        return pixels("result.png")
+    full, none, half = result(), result("--strength=0"), result("--strength=0.5")
+    assert np.array_equal(none, photo)
+    assert np.abs(half - (full + photo) / 2).max() <= 1
+    kept = np.asarray(Image.fromarray(result("--preserve-color=True").astype(np.uint8)).convert("YCbCr")).astype(int)
+    own = np.asarray(Image.open("photo.png").convert("YCbCr")).astype(int)
+    light = np.asarray(Image.fromarray(full.astype(np.uint8)).convert("YCbCr")).astype(int)
+    inside = (kept[..., 0] > 60) & (kept[..., 0] < 190)             # 极亮极暗处 RGB 装不下原来的色彩
+    assert np.abs(kept[inside][:, 1:] - own[inside][:, 1:]).mean() < 12
+    assert np.abs(kept[inside][:, 0] - light[inside][:, 0]).mean() < 12
+
+
+def test_same_photo_same_picture(workdir, tiny):
+    scene(60, 40).save("photo.png")
+    for name in ("one.png", "two.png"):
+        call("stylize", "--content-path=photo.png", f"--model-path={tiny}", f"--result-path={name}")
+    assert Path("one.png").read_bytes() == Path("two.png").read_bytes()
+
+
+def test_gatys(pictures, random_vgg, capsys):
+    scene(300, 150).save("wide.png")
+    call("stylize", "--method=gatys", "--content-path=wide.png", "--style-path=painting.png", "--gatys-steps=3")
+    assert Image.open("result.png").size == (256, 128)              # 没有给出 --max-size 时缩到 256
+    call("stylize", "--method=gatys", "--content-path=wide.png", "--style-path=painting.png", "--gatys-steps=1",
+         "--max-size=64")
+    assert Image.open("result.png").size == (64, 32)
+
+
+def test_evaluate(pictures, random_vgg, tiny, capsys):
+    call("evaluate", "--content-path=photos/[01].png", f"--model-path={tiny}", "--gatys-steps=20", "--image-size=64")
+    shown = capsys.readouterr().out
+    rows = shown.splitlines()
+    assert len(rows) == 3 and rows[0].startswith("0 ") and "2 张 64×64 的平均" in rows[2]
+    values = [float(part.split("，")[0].split("；")[0]) for part in
+              (rows[2].split("照片本身 ")[1], rows[2].split("网络 ")[1], rows[2].split("步 ")[1])]
+    assert values[2] < values[0]                                    # Gatys 比照片本身小
+
+
+def test_options_that_the_weights_were_trained_with(workdir, capsys):
+    """权重里记着训练时的选项：没有亲手给出的跟着它。"""
+    from style import load_net
+    save_net(Path("big.pth"), TransformerNet(8), Config(width=8, style_weight=7.5, style_path="x.png"), 10)
+    opt = Config().parse({"model_path": "big.pth", "style_weight": "2"})
+    load_net(opt)
+    assert opt.width == 8 and opt.style_path == "x.png" and opt.style_weight == 2
+
+
+def test_help_shows_every_option(capsys, workdir):
+    call("help")
+    shown = capsys.readouterr().out
+    for name, default, comment in Config.describe():
+        assert f"--{name.replace('_', '-')} " in shown and default in shown and comment in shown
+    assert len(Config.describe()) == len(Config.__dataclass_fields__)
+    json.dumps(vars(Config()))
+
+
+def test_no_traceback_on_the_real_command_line(workdir):
+    process = spawn("stylize", "--content-path=nowhere.jpg", cwd=workdir)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 2
+    assert out == "" and err.count("\n") == 1 and err.startswith("错误：")
