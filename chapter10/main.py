@@ -1,0 +1,224 @@
+"""图像描述：python main.py train | generate | test | prepare | help"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch as t
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from captioner import (
+    IMAGE_OPTIONS,
+    MODEL_OPTIONS,
+    PROJECT,
+    build_model,
+    check_data,
+    check_folder,
+    describe,
+    fingerprint,
+    load_captioner,
+    load_weights,
+    search,
+    starting_point,
+)
+from config import Config
+from data import CaptionDataset, CaptionSampler, Features, Vocabulary, collate, segment
+from data.prepare import load_scenes, load_split
+from data.prepare import prepare as prepare_data
+from metrics import bleu
+from pictures import draw_looks, draw_sheet, images_at
+from report import print_report
+from search import Candidate, greedy_search
+from utils import (
+    Runtime,
+    Visualizer,
+    batches,
+    resume_point,
+    run,
+    save_checkpoint,
+    seed_step,
+    set_aside,
+    setup,
+)
+
+FIXED = (*MODEL_OPTIONS, *IMAGE_OPTIONS, "batch_size", "seed", "min_appear", "max_words")   # 接着训练时不能换的选项
+SAMPLES = 6                 # 每轮给验证集的前几张图写描述，看看进步
+CANDIDATES = 3              # generate 每张图显示几个候选
+EVALUATE_BATCH = 100        # 评价时一批几张图
+
+
+def train(opt: Config) -> None:
+    """训练一个看图说话的网络，结果存在 runs/<env>/"""
+    runtime = setup(opt.use_gpu)
+    folder = Path("runs") / opt.env
+    last = resume_point(opt, folder, PROJECT, FIXED)
+    check_folder(opt, folder)
+
+    items, features = load_split(opt, "train", runtime)
+    val_items, val_features = load_split(opt, "val", runtime)
+    vocabulary, weights = starting_point(opt, last, items, features)
+    references = [[segment(caption) for caption in item.captions] for item in val_items]
+    train_set = CaptionDataset(features, items, vocabulary, opt.seed)
+    sampler = CaptionSampler(len(train_set), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
+    loader = DataLoader(train_set, batch_sampler=sampler, collate_fn=collate, num_workers=opt.num_workers)
+
+    seed_step(opt.seed)
+    model = build_model(opt, len(vocabulary), features.cells, features.channels)
+    if weights:
+        load_weights(model, weights, opt.model_path or folder / "last.pth")
+    else:
+        model.standardize.fit(features.sample())
+    net = runtime.wrap(model)
+    optimizer = t.optim.AdamW(net.parameters(), lr=opt.lr, weight_decay=opt.weight_decay)
+    total = opt.max_epoch * len(loader)
+    scheduler = t.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, opt.warmup_steps, total))
+    step, best, elapsed = 0, -1.0, 0.0
+    if last:
+        optimizer.load_state_dict(last["optimizer"])
+        scheduler.load_state_dict(last["scheduler"])
+        step, best, elapsed = last["step"], last["best"], last["elapsed"]
+
+    if runtime.is_main and not last:
+        set_aside(folder)
+    vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
+    stop = min(total, opt.max_steps or total)
+    begin, recent, captions = time.time() - elapsed, [], 0
+
+    def save(name: str, **more) -> None:
+        save_checkpoint(folder / name, {"project": PROJECT, "config": asdict(opt), "vocabulary": vocabulary.words,
+                                        "repeated": sorted(vocabulary.repeated), "cells": features.cells, "channels": features.channels,
+                                        "step": step, "best": best, **more})
+
+    def save_last() -> None:
+        save("last.pth", model=model.state_dict(), optimizer=optimizer.state_dict(),
+             scheduler=scheduler.state_dict(), data=fingerprint(items), elapsed=time.time() - begin)
+
+    while step < stop:
+        epoch, done = divmod(step, len(loader))
+        sampler.set_position(epoch, done)
+        net.train()
+        bar = tqdm(batches(loader), f"第 {epoch + 1}/{opt.max_epoch} 轮", len(loader), initial=done,
+                   disable=not runtime.is_main, leave=False)
+        start_time, counted = time.time(), captions
+        for grid, words, lengths in bar:                        # (B, L, C), (B, T), (B,)
+            if step == stop:
+                break
+            seed_step(opt.seed, step + 1, runtime.rank)         # 丢弃层的随机数只看第几步
+            grid, words = grid.to(runtime.device).float(), words.to(runtime.device)
+            with runtime.autocast():
+                scores = net(grid, words, lengths)              # 打包的 (Σlengths, V)
+            targets = pack_padded_sequence(words, lengths, batch_first=True)
+            count, = runtime.sum(len(targets.data))             # 这一步全体进程共有几个词
+            loss = F.cross_entropy(scores.data.float(), targets.data, reduction="sum") / count
+            optimizer.zero_grad()
+            (loss * runtime.world_size).backward()              # DDP 会除以进程数
+            t.nn.utils.clip_grad_norm_(net.parameters(), opt.grad_clip)
+            optimizer.step()
+            scheduler.step()
+            step += 1
+            recent.append(loss.detach())
+            captions += len(words)
+
+            if Path(opt.debug_file).exists():
+                import ipdb
+                ipdb.set_trace()
+            ended = step % len(loader) == 0 or step == stop     # 这一轮走完了，或到了 --max-steps
+            if runtime.is_main and (ended or step % opt.plot_every == 0):
+                mean = t.stack(recent).mean().item() * runtime.world_size
+                recent.clear()
+                bar.set_postfix(loss=f"{mean:.3f}")
+                vis.plot_many({"loss": mean, "lr": scheduler.get_last_lr()[0]}, step)
+                if not ended:                                   # 轮末的断点要等验证之后再存
+                    save_last()
+        bar.close()
+
+        speed, = runtime.sum((captions - counted) / (time.time() - start_time))
+        if runtime.is_main:
+            # 贪心，快；成绩比 test 的束搜索略低
+            written = write_all(val_features, vocabulary, runtime,
+                                lambda grid: greedy_search(model, grid, opt.max_caption_length))
+            score = bleu(written, references)[3]
+            show_samples(written, val_items, vis, folder, step)
+            vis.plot("val_bleu4", score, step)
+            print(f"第 {epoch + 1} 轮，第 {step} 步：损失 {mean:.3f} nats/词，验证集 BLEU-4（词）{score:.3f}，"
+                  f"{speed:,.0f} 句/秒，共 {(time.time() - begin) / 60:.1f} 分钟")
+            if score > best:
+                best = score
+                save("best.pth", model={name: value.half() for name, value in model.state_dict().items()})
+            save_last()
+    vis.close()
+    if runtime.is_main:
+        print(f"完成。描述图片：python main.py generate --model-path={(folder / 'best.pth').as_posix()}")
+
+
+def generate(opt: Config) -> None:
+    """描述图片：--test-img=图片或文件夹；--picture=画出每个词看的是哪里"""
+    runtime = setup(opt.use_gpu)
+    paths = images_at(opt.test_img)
+    captioner = load_captioner(opt, runtime.device)
+    found = describe(captioner, paths, opt, runtime)
+    for path, candidates in zip(paths, found):
+        print(path.as_posix())
+        for candidate in candidates[:CANDIDATES]:
+            print(f"  {candidate.score:7.3f}  {''.join(captioner.vocabulary.decode(candidate.ids))}")
+    if opt.picture:
+        best = [candidates[0] for candidates in found]
+        draw_looks(paths, best, captioner.vocabulary, captioner.scale_size, captioner.img_size, opt.picture)
+        print(f"图存到 {opt.picture}")
+
+
+def test(opt: Config) -> None:
+    """在测试集上算 BLEU、ROUGE-L、CIDEr；自带的场景还检查每样东西是否都说对"""
+    runtime = setup(opt.use_gpu)
+    captioner = load_captioner(opt, runtime.device)
+    for name in IMAGE_OPTIONS:
+        setattr(opt, name, getattr(captioner, name))
+    items, features = load_split(opt, "test", runtime)
+    check_data(captioner, items, features)
+    written = write_all(features, captioner.vocabulary, runtime, lambda grid: search(captioner, grid, opt))
+    scenes = load_scenes(opt.caption_data_path, "test")
+    print_report(written, items, scenes)
+    if opt.picture:
+        draw_sheet([Path(opt.img_path) / item.image_id for item in items], written, scenes, opt.picture)
+        print(f"图存到 {opt.picture}")
+
+
+def prepare(opt: Config) -> None:
+    """画自带的场景并提取特征；--source=npm 先重画精灵图；--source=文件夹 检查并转换官方数据"""
+    prepare_data(opt, setup(opt.use_gpu))
+
+
+def lr_factor(step: int, warmup_steps: int, total: int) -> float:
+    """第 step 步的学习率是最大值的几倍：先直线升到 1，再按余弦降到 0。"""
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    progress = (step - warmup_steps) / max(1, total - warmup_steps)
+    return 0.5 * (1 + math.cos(math.pi * min(1, progress)))
+
+
+def write_all(features: Features, vocabulary: Vocabulary, runtime: Runtime,
+              search_batch: Callable[[t.Tensor], list[list[Candidate]]]) -> list[list[str]]:
+    """给 features 里的每张图写一句，返回分好词的句子。search_batch 给一批网格特征 (B, L, C) 各写几句，好的在前。"""
+    written = []
+    for start in tqdm(range(0, len(features), EVALUATE_BATCH), "写描述", leave=False):
+        grid = t.stack([features[i] for i in range(start, min(start + EVALUATE_BATCH, len(features)))])
+        for candidates in search_batch(grid.to(runtime.device).float()):
+            written.append(vocabulary.decode(candidates[0].ids))
+    return written
+
+
+def show_samples(written: list[list[str]], items: list, vis: Visualizer, folder: Path, step: int) -> None:
+    """验证集前几张图的描述，附到 runs/<env>/samples.txt。"""
+    lines = [f"{item.image_id}　{''.join(words)}" for item, words in zip(items[:SAMPLES], written)]
+    vis.log("\n".join(lines), "captions", step)
+    with open(folder / "samples.txt", "a", encoding="utf-8") as file:
+        file.write("\n".join([f"第 {step} 步", *lines, "", ""]))
+
+
+if __name__ == "__main__":
+    run({"train": train, "generate": generate, "test": test, "prepare": prepare}, Config)
