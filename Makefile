@@ -2,13 +2,15 @@
 # make test       同样的安装，然后跑全部测试
 # make lab        打开 Jupyter
 # make notebooks  就地重新执行所有笔记本
+# make docs       由 docs/migration.toml 重新生成 docs/migration.md
+# make visdom     取齐 visdom 的网页脚本（要有 npm），在 8097 端口启动服务器
 # make sync-utils 把 chapter6/utils 抄到其余项目
 
 PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: demo test lab notebooks sync-utils
+.PHONY: demo test lab notebooks docs visdom sync-utils
 
 demo: $(READY)
 	$(PY) demo.py
@@ -21,6 +23,12 @@ lab: $(READY)
 
 notebooks: $(READY)
 	$(PY) tests/notebooks.py
+
+docs: $(READY)
+	$(PY) docs/build_migration.py
+
+visdom: $(READY)
+	$(PY) tests/visdom_page.py
 
 sync-utils:
 	for project in chapter7 chapter8 chapter9 chapter10; do \

@@ -23,11 +23,21 @@ from classifier import (
     starts_from_imagenet,
 )
 from config import Config
-from data import CLASSES, BatchSampler, DogCat, augment, batches, read_image
+from data import CLASSES, DogCat, augment, read_image
 from data.prepare import prepare as prepare_data
 from models.basic_module import PROJECT
 from prediction import draw_grid, images_at, known_answers
-from utils import UserError, Visualizer, resume_point, run, seed_step, set_aside, setup
+from utils import (
+    BatchSampler,
+    UserError,
+    Visualizer,
+    batches,
+    resume_point,
+    run,
+    seed_step,
+    set_aside,
+    setup,
+)
 
 FIXED = ("model", "image_size", "val_fold", "batch_size", "freeze_bn")     # 接着训练时不能换的选项
 
@@ -105,7 +115,8 @@ def train(opt: Config) -> None:
                 mean = sum(losses[-opt.plot_every:]) / len(losses[-opt.plot_every:])
                 bar.set_postfix(loss=f"{mean:.3f}")
                 vis.plot_many({"loss": mean, "lr": optimizer.param_groups[0]["lr"]}, step)
-                save("last.pth")
+                if step % len(loader) and step != stop:         # 轮末的断点要等验证、改好学习率之后再存
+                    save("last.pth")
         bar.close()
 
         speed = (step - start_step) * opt.batch_size / (time.time() - start_time)

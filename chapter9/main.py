@@ -28,6 +28,7 @@ from rules import FORMS, check_known, clean, layout, lines_of, make_rule
 from utils import (
     UserError,
     Visualizer,
+    batches,
     resume_point,
     run,
     save_checkpoint,
@@ -90,7 +91,7 @@ def train(opt: Config) -> None:
         epoch, done = divmod(step, len(loader))
         sampler.set_position(epoch, done)
         net.train()
-        bar = tqdm(loader, f"第 {epoch + 1}/{opt.max_epoch} 轮", len(loader), initial=done,
+        bar = tqdm(batches(loader), f"第 {epoch + 1}/{opt.max_epoch} 轮", len(loader), initial=done,
                    disable=not runtime.is_main, leave=False)
         start_time, counted = time.time(), characters
         for ids in bar:                                         # (B, T+1)

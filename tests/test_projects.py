@@ -34,6 +34,14 @@ def test_utils_are_exact_copies(project):
 
 
 @pytest.mark.parametrize("project", projects(), ids=lambda path: path.name)
+def test_the_same_faults_are_tried_everywhere(project):
+    """test_reliability.py 只有前一部分是各项目自己的。"""
+    own, line, common = (project / "tests/test_reliability.py").read_text(encoding="utf-8").partition("# 以下各项目相同\n")
+    original = (ROOT / "chapter6/tests/test_reliability.py").read_text(encoding="utf-8")
+    assert line and common == original.partition(line)[2]
+
+
+@pytest.mark.parametrize("project", projects(), ids=lambda path: path.name)
 def test_option_table_equals_config(project):
     code = "from config import Config; import json; print(json.dumps(Config.describe()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, encoding="utf-8",

