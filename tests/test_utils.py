@@ -170,3 +170,12 @@ def test_toolkit_stays_small():
     files = list((ROOT / "chapter6" / "utils").glob("*.py"))
     assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) < 560
     assert set(utils.__all__) <= set(dir(utils))
+
+
+def test_two_runs_set_aside_within_one_second_are_both_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(utils.checkpoint.time, "strftime", lambda _: "20260101-000000")
+    for content in ("one", "two", "three"):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "last.pth").write_text(content)
+        utils.checkpoint.set_aside(tmp_path / "run")
+    assert sorted(path.read_text() for path in tmp_path.glob("run-*/last.pth")) == ["one", "three", "two"]

@@ -78,5 +78,7 @@ def set_aside(folder: Path) -> None:
     """把上一次训练的结果整个移到 <folder>-<时间>/，免得被盖掉。"""
     if (folder / "last.pth").exists():
         moved = folder.with_name(f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+        while moved.exists():                           # 同一秒里已经移过一次
+            moved = moved.with_name(f"{moved.name}-2")
         folder.rename(moved)
         print(f"上一次训练的结果移到 {moved}")
