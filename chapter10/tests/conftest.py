@@ -1,24 +1,14 @@
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import torch as t
+from helpers import call
 from PIL import Image, ImageDraw
 
-PROJECT = Path(__file__).resolve().parent.parent
-t.set_num_threads(1)                # 网络很小，多线程反而慢；也与 spawn 的进程一样，结果才逐位相同
-sys.path.insert(0, str(PROJECT))
+from config import Config
+from utils import setup
 
-import main as program  # noqa: E402
-
-from config import Config  # noqa: E402
-from utils import run, setup  # noqa: E402
-
-COMMANDS = {name: getattr(program, name) for name in ("train", "generate", "test", "prepare")}
 DATA = ["--caption-data-path=data", "--img-path=data/images", "--img-feature-path=data/features",
         "--scale-size=64", "--img-size=64"]
 TINY = [*DATA, "--embedding-dim=16", "--rnn-hidden=16", "--batch-size=8", "--warmup-steps=5", "--dropout=0.1"]
@@ -87,26 +77,3 @@ def folder(prepared, workdir):
     """小数据的一份，可以改动；当前目录就在它的上一级。"""
     shutil.copytree(prepared / "data", workdir / "data")
     return workdir
-
-
-def call(*words):
-    """像命令行那样运行一条命令（在本进程内）。"""
-    run(COMMANDS, Config, [str(word) for word in words])
-
-
-def fails(capsys, *words) -> str:
-    """运行 words，确认以状态 2 结束且只说了一行话，返回这行话。"""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stop:
-        call(*words)
-    assert stop.value.code == 2
-    message = capsys.readouterr().err.rpartition("\r")[2].replace("\x1b[A", "").strip()     # 前面可能有擦掉了的进度条
-    assert message.startswith("错误：") and "\n" not in message, message
-    return message
-
-
-def spawn(*words, cwd, launcher=()):
-    """另起一个进程运行 main.py。"""
-    env = {**os.environ, "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, *launcher, str(PROJECT / "main.py"), *map(str, words)], cwd=cwd,
-                            env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")

@@ -4,7 +4,8 @@ import json
 import shutil
 
 import pytest
-from conftest import DATA, TINY, call, fails, spawn, write_folder
+from conftest import DATA, TINY, write_folder
+from helpers import call, fails, spawn
 
 from config import Config
 from utils import BaseConfig, load_checkpoint, save_checkpoint

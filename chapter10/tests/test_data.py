@@ -8,7 +8,8 @@ from random import Random
 import numpy as np
 import pytest
 import torch as t
-from conftest import DATA, call, paint
+from conftest import DATA, paint
+from helpers import call
 
 from config import Config
 from data import (

@@ -1,79 +1,37 @@
 """出了事故会怎样：断电、盘满、恶意的文件、读不出的数据、写不进的文件夹、Ctrl-C。"""
 
 import gc
-import hashlib
-import io
 import json
 import os
 import pickle
 import random
 import runpy
-import shutil
 import signal
-import stat
 import subprocess
 import sys
-import tarfile
 import threading
 import time
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch as t
-from conftest import DATA, PROJECT, TINY, call, fails, program
+from faults import (
+    BAD_NAMES,
+    DATA_FILES,
+    ENV,
+    GOOD_MEMBERS,
+    TRAIN,
+    UNREADABLE,
+    UNWRITABLE,
+    WEIGHTS,
+    WORKERS,
+    give_archives,
+    place,  # noqa: F401
+)
+from helpers import PROJECT, call, fails, one_line, program
 
 from utils import UserError, load_checkpoint, save_checkpoint
-
-ENV = "caption"
-TRAIN = [*TINY, "--plot-every=2"]
-WORKERS = ["--batch-size=2", "--num-workers=2"]
-PICTURE = "data/images/train5.jpg"
-WEIGHTS = [["train", "--resume"], ["train", *DATA, "--batch-size=8", "--model-path=evil.pth"],
-           ["generate", f"--test-img={PICTURE}", "--model-path=evil.pth"], ["test", *DATA, "--model-path=evil.pth"]]
-# (要读的文件, 读它的命令)
-DATA_FILES = [("data/features/train.npy", ["train", *TRAIN]), ("data/train.json", ["train", *TRAIN]),
-              (PICTURE, ["generate", f"--test-img={PICTURE}"])]
-HTML = b"<html>404</html>"
-HALF = (PROJECT / "data/examples" / sorted(os.listdir(PROJECT / "data/examples"))[0]).read_bytes()[:300]
-FEATURES = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f2', 'fortran_order': False, 'shape': (24, 4, 1728), }".ljust(117) + b"\n"
-UNREADABLE = [(PICTURE, content, words) for content in (HTML, HALF) for words in (
-    ["train", *TRAIN, "--img-feature-path=fresh"], ["train", *TRAIN, "--img-feature-path=fresh", *WORKERS],
-    ["generate", f"--test-img={PICTURE}"])]
-UNREADABLE += [("data/val.json", content, ["train", *TRAIN]) for content in (b'[{"image_id":', "[]".encode("utf-16"), b"")]
-UNREADABLE += [("data/features/train.npy", content, ["train", *TRAIN]) for content in
-               (b"", HTML, FEATURES, FEATURES.replace(b"(24, 4, 1728)", b"(1, 4, 2)    ") + bytes(16))]
-UNREADABLE += [("data/features/train.json", content, ["train", *TRAIN]) for content in (HTML, b"{}", b"[]")]
-UNWRITABLE = [("runs", ["train", *TRAIN]), ("fresh", ["train", *TRAIN, "--img-feature-path=fresh"]),
-              ("out", ["generate", f"--test-img={PICTURE}", "--picture=out/a.png"])]
-BAD_NAMES = ["package/../../icons.json", "package/sprites/noto.webp -> ../../../stolen/a"]
-ICONS = {"icons": {"x": {"body": '<path d="M0 0h9v9z"/>'}}}
-GOOD_MEMBERS = [("package/icons.json", "", json.dumps(ICONS).encode())]
-
-
-@pytest.fixture
-def place(folder):
-    """当前文件夹，里面有训练用的小数据。"""
-    return folder
-
-
-def give_archives(folder: Path, members: list[tuple], monkeypatch):
-    """依次做出 prepare 读的每种压缩包，给出 --source 的值。"""
-    monkeypatch.setattr("data.sprites.HERE", folder)
-    monkeypatch.setattr("data.sprites.SPRITES", folder / "sprites")
-    monkeypatch.setattr("data.prepare.SPLITS", ())      # 只重画精灵图，不接着画场景
-    (folder / "concepts.csv").write_text("noto,fluent,twemoji\nx,x,x\n", encoding="utf-8")
-    write_tgz(folder / "icons.tgz", members)
-    fake_npm(monkeypatch, folder / "icons.tgz")
-    yield "npm"                                         # 校验和不对，不读
-    digest = hashlib.sha256((folder / "icons.tgz").read_bytes()).hexdigest()
-    monkeypatch.setattr("data.sprites.PACKAGES", {style: ("x", digest) for style in ("noto", "fluent", "twemoji")})
-    yield "npm"                                         # 校验和也对上了
-
-
-# ----------------------------------------------------------------
-# 以下各项目相同
 
 LAST = Path("runs", ENV, "last.pth")
 ENDLESS = [*TRAIN, "--max-epoch=100000"]
@@ -175,13 +133,6 @@ def same(one, two) -> bool:
     if isinstance(one, (list, tuple)):
         return len(one) == len(two) and all(map(same, one, two))
     return one == two
-
-
-def one_line(said: str) -> str:
-    """标准错误里擦掉了的进度条之后，应当只有一行话；返回它。"""
-    message = said.rpartition("\r")[2].replace("\x1b[A", "").strip()
-    assert message.startswith("错误：") and "\n" not in message and "Traceback" not in said, said
-    return message
 
 
 def leftovers() -> list[Path]:
@@ -323,33 +274,6 @@ def test_an_archive_cannot_write_outside_its_folder(tmp_path, monkeypatch, capsy
             one_line(capsys.readouterr().err)
         changed = {path for path, time in everything(tmp_path).items() if before.get(path) != time}
         assert all(inner in (path, *path.parents) for path in changed), changed
-
-
-def write_zip(path: Path, members: list[tuple]) -> None:
-    """members 是 (名字, 链接到哪里或 "", 可选的内容)。"""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, link, *content in members:
-            info = zipfile.ZipInfo(name)
-            info.external_attr = (stat.S_IFLNK if link else stat.S_IFREG | 0o644) << 16
-            archive.writestr(info, link or (content or [b"evil"])[0])
-
-
-def write_tgz(path: Path, members: list[tuple]) -> None:
-    with tarfile.open(path, "w:gz") as archive:
-        for name, link, *content in members:
-            info, content = tarfile.TarInfo(name), (content or [b"evil"])[0]
-            if link:
-                info.type, info.linkname = tarfile.SYMTYPE, link
-            else:
-                info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-
-
-def fake_npm(monkeypatch, archive: Path) -> None:
-    """npm pack 交出的是 archive。"""
-    monkeypatch.setattr("shutil.which", lambda _: "npm")
-    monkeypatch.setattr("subprocess.run", lambda *_, cwd, **__: (
-        shutil.copy(archive, cwd), subprocess.CompletedProcess([], 0, "", ""))[1])
 
 
 @pytest.mark.parametrize("blocked, words", UNWRITABLE, ids=[f"{blocked}-{words[0]}" for blocked, words in UNWRITABLE])

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 import torch as t
-from conftest import PROJECT, call
+from helpers import PROJECT, call
 from PIL import Image
 
 from captioner import load_captioner, search

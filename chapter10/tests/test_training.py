@@ -1,7 +1,8 @@
 
 import pytest
 import torch as t
-from conftest import DATA, TINY, call, spawn
+from conftest import DATA, TINY
+from helpers import call, spawn
 from main import lr_factor
 
 from utils import load_checkpoint

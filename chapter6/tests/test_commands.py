@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch as t
-from conftest import PROJECT, TEST, TINY, TRAIN, call, fails, spawn
+from conftest import TEST, TINY, TRAIN
+from helpers import PROJECT, call, fails, spawn
 
 from config import Config
 from utils import BaseConfig, load_checkpoint, save_checkpoint

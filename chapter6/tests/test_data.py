@@ -4,7 +4,8 @@ import zipfile
 
 import pytest
 import torch as t
-from conftest import PROJECT, call, paint
+from conftest import paint
+from helpers import PROJECT, call
 from PIL import Image
 
 from data import CLASSES, DogCat, augment, read_image, to_input

@@ -3,7 +3,8 @@
 import re
 import shutil
 
-from conftest import PROJECT, paint, spawn
+from conftest import paint
+from helpers import PROJECT, spawn
 
 
 def edits():

@@ -1,103 +1,37 @@
 """出了事故会怎样：断电、盘满、恶意的文件、读不出的数据、写不进的文件夹、Ctrl-C。"""
 
 import gc
-import hashlib
-import io
 import json
 import os
 import pickle
 import random
 import runpy
-import shutil
 import signal
-import stat
 import subprocess
 import sys
-import tarfile
-import tempfile
 import threading
 import time
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch as t
-from conftest import PROJECT, TINY, call, fails, paint, program
+from faults import (
+    BAD_NAMES,
+    DATA_FILES,
+    ENV,
+    GOOD_MEMBERS,
+    TRAIN,
+    UNREADABLE,
+    UNWRITABLE,
+    WEIGHTS,
+    WORKERS,
+    give_archives,
+    place,  # noqa: F401
+)
+from helpers import PROJECT, call, fails, one_line, program
 
 from utils import UserError, load_checkpoint, save_checkpoint
-
-ENV = "dogcat"
-TRAIN = ["--train-data-root=train", *TINY, "--plot-every=1"]
-WORKERS = ["--batch-size=2", "--num-workers=2", "--cache-mb=0"]
-WEIGHTS = [["train", "--resume"], ["train", *TRAIN, "--model-path=evil.pth"],
-           ["val", "--train-data-root=train", "--model-path=evil.pth"],
-           ["test", "--test-data-root=test", "--model-path=evil.pth"], ["predict", "--path=test", "--model-path=evil.pth"]]
-# (要读的文件, 读它的命令)
-DATA_FILES = [("train/cat.3.jpg", ["train", *TRAIN]), ("test/3.jpg", ["test", "--test-data-root=test"]),
-              ("mine.png", ["predict", "--path=mine.png"])]
-
-
-def picture(shape: str, share: float = 1) -> bytes:
-    """一张图的文件内容；share 小于 1 时截断。"""
-    with tempfile.TemporaryDirectory() as folder:
-        paint(Path(folder, "a.jpg"), shape, 3)
-        content = Path(folder, "a.jpg").read_bytes()
-    return content[:int(share * len(content))]
-
-
-def zip_of_a_picture(broken: bool) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("train/cat.0.jpg", picture("cat"))
-    content = bytearray(file.getvalue())
-    content[100] ^= broken                              # 与记下的校验和不符
-    return bytes(content)
-
-
-HTML = b"<html>404</html>"
-UNREADABLE = [("train/cat.3.jpg", content, ["train", *TRAIN, *more]) for content in (HTML, picture("cat", 0.5))
-              for more in (["--cache-mb=512"], ["--cache-mb=0"], WORKERS)]
-UNREADABLE += [("test/3.jpg", HTML, ["test", "--test-data-root=test"]), ("letter.jpg", HTML, ["predict", "--path=letter.jpg"]),
-               ("cut.zip", zip_of_a_picture(False)[:-50], ["prepare", "--source=cut.zip"]),
-               ("broken.zip", zip_of_a_picture(True), ["prepare", "--source=broken.zip"])]
-UNWRITABLE = [("runs", ["train", *TRAIN]), ("out", ["test", "--test-data-root=test", "--result-file=out/result.csv"]),
-              ("out", ["predict", "--path=test", "--picture=out/grid.png"])]
-BAD_NAMES = ["../../train/cat.7.jpg", "{root}/train/cat.7.jpg", "train/cat.7.jpg -> ../../../../stolen/a",
-             "..\\..\\train\\cat.7.jpg"]
-ICON = {"icons": {"x": {"body": '<path d="M0 0h9v9z"/>'}}}
-GOOD_MEMBERS = [("train/cat.0.jpg", "", picture("cat")), ("train/dog.0.jpg", "", picture("dog")),
-                ("package/json/mini.json", "", json.dumps(ICON).encode())]
-
-
-@pytest.fixture
-def place(pictures, monkeypatch):
-    """当前文件夹，里面有训练用的小数据。"""
-    monkeypatch.chdir(pictures)
-    monkeypatch.setattr("data.prepare.HERE", pictures / "data")
-    return pictures
-
-
-def give_archives(folder: Path, members: list[tuple], monkeypatch):
-    """依次做出 prepare 读的每种压缩包，给出 --source 的值。"""
-    for module in ("prepare", "icons"):
-        monkeypatch.setattr(f"data.{module}.HERE", folder)
-    write_zip(folder / "kaggle.zip", members)
-    yield "kaggle.zip"
-    write_zip(folder / "nested.zip", [("train.zip", "", (folder / "kaggle.zip").read_bytes())])
-    yield "nested.zip"
-    row = {"file": "train/cat.0.png", "label": "cat", "fold": "0", "family": "x", "set": "mini", "icon": "x", "sha256": ""}
-    (folder / "sources.csv").write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n", encoding="utf-8")
-    monkeypatch.setattr("data.icons.SOURCES", folder / "sources.csv")
-    write_tgz(folder / "json.tgz", members)
-    fake_npm(monkeypatch, folder / "json.tgz")
-    yield "npm"                                         # 校验和不对，不读
-    monkeypatch.setattr("data.icons.PACKAGE_SHA256", hashlib.sha256((folder / "json.tgz").read_bytes()).hexdigest())
-    yield "npm"                                         # 校验和也对上了
-
-
-# ----------------------------------------------------------------
-# 以下各项目相同
 
 LAST = Path("runs", ENV, "last.pth")
 ENDLESS = [*TRAIN, "--max-epoch=100000"]
@@ -199,13 +133,6 @@ def same(one, two) -> bool:
     if isinstance(one, (list, tuple)):
         return len(one) == len(two) and all(map(same, one, two))
     return one == two
-
-
-def one_line(said: str) -> str:
-    """标准错误里擦掉了的进度条之后，应当只有一行话；返回它。"""
-    message = said.rpartition("\r")[2].replace("\x1b[A", "").strip()
-    assert message.startswith("错误：") and "\n" not in message and "Traceback" not in said, said
-    return message
 
 
 def leftovers() -> list[Path]:
@@ -347,33 +274,6 @@ def test_an_archive_cannot_write_outside_its_folder(tmp_path, monkeypatch, capsy
             one_line(capsys.readouterr().err)
         changed = {path for path, time in everything(tmp_path).items() if before.get(path) != time}
         assert all(inner in (path, *path.parents) for path in changed), changed
-
-
-def write_zip(path: Path, members: list[tuple]) -> None:
-    """members 是 (名字, 链接到哪里或 "", 可选的内容)。"""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, link, *content in members:
-            info = zipfile.ZipInfo(name)
-            info.external_attr = (stat.S_IFLNK if link else stat.S_IFREG | 0o644) << 16
-            archive.writestr(info, link or (content or [b"evil"])[0])
-
-
-def write_tgz(path: Path, members: list[tuple]) -> None:
-    with tarfile.open(path, "w:gz") as archive:
-        for name, link, *content in members:
-            info, content = tarfile.TarInfo(name), (content or [b"evil"])[0]
-            if link:
-                info.type, info.linkname = tarfile.SYMTYPE, link
-            else:
-                info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-
-
-def fake_npm(monkeypatch, archive: Path) -> None:
-    """npm pack 交出的是 archive。"""
-    monkeypatch.setattr("shutil.which", lambda _: "npm")
-    monkeypatch.setattr("subprocess.run", lambda *_, cwd, **__: (
-        shutil.copy(archive, cwd), subprocess.CompletedProcess([], 0, "", ""))[1])
 
 
 @pytest.mark.parametrize("blocked, words", UNWRITABLE, ids=[f"{blocked}-{words[0]}" for blocked, words in UNWRITABLE])

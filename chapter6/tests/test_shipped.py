@@ -5,7 +5,8 @@ import json
 
 import pytest
 import torch as t
-from conftest import PROJECT, TEST, TRAIN, call
+from conftest import TEST, TRAIN
+from helpers import PROJECT, call
 from main import evaluate
 
 from classifier import load_model, make_dataset

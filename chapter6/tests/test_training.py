@@ -2,7 +2,8 @@ import shutil
 
 import pytest
 import torch as t
-from conftest import TINY, TRAIN, call, spawn
+from conftest import TINY, TRAIN
+from helpers import call, spawn
 
 from utils import load_checkpoint
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch as t
-from conftest import DATA, TINY, call, fails, spawn
+from conftest import DATA, TINY
+from helpers import call, fails, spawn
 from PIL import Image
 
 from config import Config

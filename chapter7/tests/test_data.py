@@ -4,7 +4,8 @@ import zipfile
 import numpy as np
 import pytest
 import torch as t
-from conftest import PROJECT, TINY, call, fails, noise_picture
+from conftest import TINY, noise_picture
+from helpers import PROJECT, call, fails
 from PIL import Image
 from torch.utils.data import DataLoader
 

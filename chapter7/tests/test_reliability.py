@@ -1,85 +1,37 @@
 """出了事故会怎样：断电、盘满、恶意的文件、读不出的数据、写不进的文件夹、Ctrl-C。"""
 
 import gc
-import io
 import json
 import os
 import pickle
 import random
 import runpy
-import shutil
 import signal
-import stat
 import subprocess
 import sys
-import tarfile
 import threading
 import time
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch as t
-from conftest import PROJECT, TINY, call, fails, noise_picture, program
+from faults import (
+    BAD_NAMES,
+    DATA_FILES,
+    ENV,
+    GOOD_MEMBERS,
+    TRAIN,
+    UNREADABLE,
+    UNWRITABLE,
+    WEIGHTS,
+    WORKERS,
+    give_archives,
+    place,  # noqa: F401
+)
+from helpers import PROJECT, call, fails, one_line, program
 
 from utils import UserError, load_checkpoint, save_checkpoint
-
-ENV = "avatar"
-TRAIN = ["--data-path=faces", *TINY]                    # 每轮 2 批，轮末存断点
-WORKERS = ["--batch-size=2", "--num-workers=2", "--cache-mb=0"]
-WEIGHTS = [["train", "--resume"], ["train", *TRAIN, "--netg-path=evil.pth"], ["train", *TRAIN, "--netd-path=evil.pth"],
-           ["generate", "--netg-path=evil.pth"], ["generate", "--netd-path=evil.pth"],
-           ["evaluate", "--data-path=faces", "--netg-path=evil.pth"]]
-# (要读的文件, 读它的命令)
-DATA_FILES = [("faces.zip", ["train", "--data-path=faces.zip"]), ("faces/3.png", ["train", *TRAIN]),
-              ("faces/3.png", ["prepare", "--source=faces"]), ("faces.npz", ["evaluate", "--ref-path=faces.npz"])]
-
-
-def picture(share: float = 1) -> bytes:
-    """一张图的文件内容；share 小于 1 时截断。"""
-    file = io.BytesIO()
-    noise_picture().save(file, "PNG")
-    return file.getvalue()[:int(share * len(file.getvalue()))]
-
-
-def zip_of_a_picture(method: int) -> bytes:
-    """里面的 7.png 有一位与记下的校验和不符。"""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as archive:
-        archive.writestr("7.png", picture())
-    content = bytearray(file.getvalue())
-    content[100:140] = bytes(40)
-    return bytes(content)
-
-
-HTML, SHIPPED = b"<html>404</html>", PROJECT / "data" / "avatars.zip"
-UNREADABLE = [("faces/7.png", content, ["train", *TRAIN, *more]) for content in (HTML, picture(0.3))
-              for more in (["--cache-mb=10"], ["--cache-mb=0"], WORKERS)]
-UNREADABLE += [(name, content, [words[0], f"{words[1]}={name}"]) for words in (["train", "--data-path"], ["prepare", "--source"]) for name, content in
-               (("text.zip", HTML), ("cut.zip", SHIPPED.read_bytes()[:100_000]), ("stored.zip", zip_of_a_picture(zipfile.ZIP_STORED)),
-                ("deflated.zip", zip_of_a_picture(zipfile.ZIP_DEFLATED)))]
-UNREADABLE += [("faces/7.png", HTML, ["prepare", "--source=faces"])]
-UNWRITABLE = [("runs", ["train", *TRAIN]), ("out", ["train", *TRAIN, "--save-path=out"]),
-              ("out", ["generate", "--gen-search-num=4", "--gen-num=4", "--gen-img=out/a.png"])]
-BAD_NAMES = ["../../faces/a.png", "{root}/a.png", "a.png -> ../../../stolen/a"]
-GOOD_MEMBERS = [("b.png", "", picture())]
-
-
-@pytest.fixture
-def place(pictures):
-    """当前文件夹，里面有训练用的小数据。"""
-    return pictures
-
-
-def give_archives(folder: Path, members: list[tuple], monkeypatch):
-    """依次做出 prepare 读的每种压缩包，给出 --source 的值。"""
-    write_zip(folder / "faces.zip", members)
-    yield "faces.zip"
-
-
-# ----------------------------------------------------------------
-# 以下各项目相同
 
 LAST = Path("runs", ENV, "last.pth")
 ENDLESS = [*TRAIN, "--max-epoch=100000"]
@@ -181,13 +133,6 @@ def same(one, two) -> bool:
     if isinstance(one, (list, tuple)):
         return len(one) == len(two) and all(map(same, one, two))
     return one == two
-
-
-def one_line(said: str) -> str:
-    """标准错误里擦掉了的进度条之后，应当只有一行话；返回它。"""
-    message = said.rpartition("\r")[2].replace("\x1b[A", "").strip()
-    assert message.startswith("错误：") and "\n" not in message and "Traceback" not in said, said
-    return message
 
 
 def leftovers() -> list[Path]:
@@ -329,33 +274,6 @@ def test_an_archive_cannot_write_outside_its_folder(tmp_path, monkeypatch, capsy
             one_line(capsys.readouterr().err)
         changed = {path for path, time in everything(tmp_path).items() if before.get(path) != time}
         assert all(inner in (path, *path.parents) for path in changed), changed
-
-
-def write_zip(path: Path, members: list[tuple]) -> None:
-    """members 是 (名字, 链接到哪里或 "", 可选的内容)。"""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, link, *content in members:
-            info = zipfile.ZipInfo(name)
-            info.external_attr = (stat.S_IFLNK if link else stat.S_IFREG | 0o644) << 16
-            archive.writestr(info, link or (content or [b"evil"])[0])
-
-
-def write_tgz(path: Path, members: list[tuple]) -> None:
-    with tarfile.open(path, "w:gz") as archive:
-        for name, link, *content in members:
-            info, content = tarfile.TarInfo(name), (content or [b"evil"])[0]
-            if link:
-                info.type, info.linkname = tarfile.SYMTYPE, link
-            else:
-                info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-
-
-def fake_npm(monkeypatch, archive: Path) -> None:
-    """npm pack 交出的是 archive。"""
-    monkeypatch.setattr("shutil.which", lambda _: "npm")
-    monkeypatch.setattr("subprocess.run", lambda *_, cwd, **__: (
-        shutil.copy(archive, cwd), subprocess.CompletedProcess([], 0, "", ""))[1])
 
 
 @pytest.mark.parametrize("blocked, words", UNWRITABLE, ids=[f"{blocked}-{words[0]}" for blocked, words in UNWRITABLE])

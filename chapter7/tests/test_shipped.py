@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch as t
-from conftest import PROJECT, call
+from helpers import PROJECT, call
 from PIL import Image
 
 from config import Config

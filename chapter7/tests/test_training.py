@@ -2,7 +2,8 @@ import shutil
 
 import pytest
 import torch as t
-from conftest import TINY, call, spawn
+from conftest import TINY
+from helpers import call, spawn
 from PIL import Image
 
 from data import Avatars

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch as t
-from conftest import TRAIN, call, fails, scene, spawn
+from conftest import TRAIN, scene
+from helpers import call, fails, spawn
 from PIL import Image
 
 from config import Config

@@ -9,7 +9,8 @@ import zipfile
 import numpy as np
 import pytest
 import torch as t
-from conftest import PROJECT, call, fails, scene, write_hed
+from conftest import scene, write_hed
+from helpers import PROJECT, call, fails
 from PIL import Image
 
 from data import Photos, find_images, fit_within, prepare, read_image, to_tensor

@@ -2,7 +2,8 @@
 
 import pytest
 import torch as t
-from conftest import PROJECT, scene
+from conftest import scene
+from helpers import PROJECT
 
 from config import Config
 from data import to_tensor

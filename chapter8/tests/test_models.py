@@ -200,5 +200,3 @@ def test_the_downloaded_weights_see_edges(real_vgg):
         change = real_vgg(edge, 1)[0][0, :, 32].std(1)
         assert change.max() > 10
         assert all(f.max() > 0 and f.isfinite().all() for f in real_vgg(photo(64, 64)))
-
-

@@ -1,7 +1,8 @@
 """训练：损失下降，中断后接着训练与没有中断过完全相同。"""
 
 import torch as t
-from conftest import TRAIN, call, spawn
+from conftest import TRAIN
+from helpers import call, spawn
 from PIL import Image
 
 from utils import load_checkpoint

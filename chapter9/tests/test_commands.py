@@ -4,7 +4,8 @@ import json
 
 import pytest
 import torch as t
-from conftest import PROJECT, TINY, call, fails, spawn
+from conftest import TINY
+from helpers import PROJECT, call, fails, spawn
 
 from config import Config
 from utils import BaseConfig, load_checkpoint, save_checkpoint

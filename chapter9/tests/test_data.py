@@ -5,7 +5,7 @@ import random
 
 import pytest
 import torch as t
-from conftest import PROJECT, call
+from helpers import PROJECT, call
 
 from data import (
     EOP,

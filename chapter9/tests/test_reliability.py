@@ -1,70 +1,37 @@
 """出了事故会怎样：断电、盘满、恶意的文件、读不出的数据、写不进的文件夹、Ctrl-C。"""
 
 import gc
-import hashlib
-import io
 import json
 import os
 import pickle
 import random
 import runpy
-import shutil
 import signal
-import stat
 import subprocess
 import sys
-import tarfile
 import threading
 import time
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch as t
-from conftest import PROJECT, TINY, call, fails, program
+from faults import (
+    BAD_NAMES,
+    DATA_FILES,
+    ENV,
+    GOOD_MEMBERS,
+    TRAIN,
+    UNREADABLE,
+    UNWRITABLE,
+    WEIGHTS,
+    WORKERS,
+    give_archives,
+    place,  # noqa: F401
+)
+from helpers import PROJECT, call, fails, one_line, program
 
 from utils import UserError, load_checkpoint, save_checkpoint
-
-ENV = "poet"
-TRAIN = ["--data-path=small.tsv", *TINY, "--batch-size=8", "--warmup-steps=5", "--plot-every=3"]
-WORKERS = ["--num-workers=2"]
-WEIGHTS = [["train", "--resume"], ["train", "--data-path=small.tsv", "--model-path=evil.pth"],
-           ["gen", "--model-path=evil.pth"], ["test", "--data-path=small.tsv", "--model-path=evil.pth"]]
-# (要读的文件, 读它的命令)。书中的数据是 tang.npz，从前会照读里面的 pickle
-DATA_FILES = [("tang.npz", ["train", "--data-path=tang.npz"]), ("poems.tsv", ["train", "--data-path=poems.tsv"]),
-              ("poet.tang.tsv.gz", ["train", "--data-path=."])]
-UNREADABLE = [("poems.tsv", "甲\t乙\t丙".encode("gbk"), ["train", "--data-path=poems.tsv"]),
-              ("poet.tang.tsv.gz", (PROJECT / "data/poet.tang.tsv.gz").read_bytes()[:1000], ["train", "--data-path=."])]
-UNWRITABLE = [("runs", ["train", *TRAIN])]
-BAD_NAMES = ["../quantangshi/poet.tang.9.json", "package/quantangshi/poet.tang.9.json -> ../../../../stolen/a",
-             "package/quantangshi/poet.x/../../../../poet.tang.9.json"]
-GOOD_MEMBERS = [("package/quantangshi/poet.tang.0.json", "", json.dumps([
-    {"author": "李白", "title": "靜夜思", "paragraphs": ["床前看月光，疑是地上霜。", "舉頭望山月，低頭思故鄉。"]}]).encode())]
-
-
-@pytest.fixture
-def place(workdir, small_file):
-    """当前文件夹，里面有训练用的小数据。其中没有样诗的开头字，训练中就不写样诗，快得多。"""
-    rows = [row for row in small_file.read_text(encoding="utf-8").splitlines(True) if not set(row) & set(program.SAMPLE_HEADS)]
-    (workdir / "small.tsv").write_text("".join(rows), encoding="utf-8")
-    return workdir
-
-
-def give_archives(folder: Path, members: list[tuple], monkeypatch):
-    """依次做出 prepare 读的每种压缩包，给出 --source 的值。"""
-    monkeypatch.setattr("data.prepare.HERE", folder)
-    write_tgz(folder / "chinese-poetry-2.0.1.tgz", members)
-    fake_npm(monkeypatch, folder / "chinese-poetry-2.0.1.tgz")
-    monkeypatch.setattr("data.prepare.PACKAGE_SHA256", "0" * 64)
-    yield "npm"                                         # 校验和不对，不解开
-    monkeypatch.setattr("data.prepare.PACKAGE_SHA256", hashlib.sha256(
-        (folder / "chinese-poetry-2.0.1.tgz").read_bytes()).hexdigest())
-    yield "npm"                                         # 校验和也对上了
-
-
-# ----------------------------------------------------------------
-# 以下各项目相同
 
 LAST = Path("runs", ENV, "last.pth")
 ENDLESS = [*TRAIN, "--max-epoch=100000"]
@@ -166,13 +133,6 @@ def same(one, two) -> bool:
     if isinstance(one, (list, tuple)):
         return len(one) == len(two) and all(map(same, one, two))
     return one == two
-
-
-def one_line(said: str) -> str:
-    """标准错误里擦掉了的进度条之后，应当只有一行话；返回它。"""
-    message = said.rpartition("\r")[2].replace("\x1b[A", "").strip()
-    assert message.startswith("错误：") and "\n" not in message and "Traceback" not in said, said
-    return message
 
 
 def leftovers() -> list[Path]:
@@ -314,33 +274,6 @@ def test_an_archive_cannot_write_outside_its_folder(tmp_path, monkeypatch, capsy
             one_line(capsys.readouterr().err)
         changed = {path for path, time in everything(tmp_path).items() if before.get(path) != time}
         assert all(inner in (path, *path.parents) for path in changed), changed
-
-
-def write_zip(path: Path, members: list[tuple]) -> None:
-    """members 是 (名字, 链接到哪里或 "", 可选的内容)。"""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, link, *content in members:
-            info = zipfile.ZipInfo(name)
-            info.external_attr = (stat.S_IFLNK if link else stat.S_IFREG | 0o644) << 16
-            archive.writestr(info, link or (content or [b"evil"])[0])
-
-
-def write_tgz(path: Path, members: list[tuple]) -> None:
-    with tarfile.open(path, "w:gz") as archive:
-        for name, link, *content in members:
-            info, content = tarfile.TarInfo(name), (content or [b"evil"])[0]
-            if link:
-                info.type, info.linkname = tarfile.SYMTYPE, link
-            else:
-                info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-
-
-def fake_npm(monkeypatch, archive: Path) -> None:
-    """npm pack 交出的是 archive。"""
-    monkeypatch.setattr("shutil.which", lambda _: "npm")
-    monkeypatch.setattr("subprocess.run", lambda *_, cwd, **__: (
-        shutil.copy(archive, cwd), subprocess.CompletedProcess([], 0, "", ""))[1])
 
 
 @pytest.mark.parametrize("blocked, words", UNWRITABLE, ids=[f"{blocked}-{words[0]}" for blocked, words in UNWRITABLE])

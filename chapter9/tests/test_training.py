@@ -1,7 +1,8 @@
 
 import pytest
 import torch as t
-from conftest import TINY, call, spawn
+from conftest import TINY
+from helpers import call, spawn
 from main import lr_factor
 
 from config import Config
