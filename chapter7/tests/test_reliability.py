@@ -304,7 +304,7 @@ def test_ctrl_c_stops_soon_and_says_how_to_go_on(place, launcher):
     pressed = time.monotonic()
     os.killpg(pid, signal.SIGINT)                       # 终端里的 Ctrl-C 发给整组进程
     status, said = launcher.end()
-    assert status == 130 and time.monotonic() - pressed < 60
+    assert status == 130 and time.monotonic() - pressed < 60, said
     assert said.strip().splitlines()[-1] == "已停止。接着训练：python main.py train --resume --env=stopped", said
     assert "Traceback" not in said and members_of(pid) == [] and leftovers() == []
     step = load_checkpoint(last, program.PROJECT)["step"]

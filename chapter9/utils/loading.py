@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from torch.utils.data import DataLoader, Sampler
@@ -44,9 +45,26 @@ class BatchSampler(Sampler):
 def batches(loader: DataLoader) -> Iterator:
     """逐批取数据。取数进程里的 UserError 到了主进程会带上一大段调用栈，这里还原成一行。"""
     try:
-        yield from _start(loader)
+        with _uninterrupted():
+            iterator = _start(loader)
+        yield from iterator
+        with _uninterrupted():
+            del iterator
     except UserError as error:
         raise UserError(str(error).strip().splitlines()[-1].partition("UserError: ")[2] or str(error)) from None
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """其间按下的 Ctrl-C 等做完再算：取数进程起停到一半时打断，会显示调用栈，或者丢了这次 Ctrl-C。"""
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _start(loader: DataLoader) -> Iterator:
