@@ -55,7 +55,7 @@ def load_checkpoint(path: str | Path, project: str, option: str = "--model-path"
 
 
 def resume_point(opt, folder: Path, project: str, fixed: tuple[str, ...]) -> dict | None:
-    """opt.resume 时返回 folder/last.pth 的内容，并把没有亲手给出的选项恢复成当时的值；否则返回 None。
+    """opt.resume 时返回 folder/last.pth 的内容，并把没有亲手给出的选项恢复成当时的值（走满了的 max_steps 除外）；否则返回 None。
 
     没有断点，或亲手给出的选项里有 `fixed` 中的一个（换了就接不上）与当时不同，抛出 UserError。
     """
@@ -71,6 +71,8 @@ def resume_point(opt, folder: Path, project: str, fixed: tuple[str, ...]) -> dic
             setattr(opt, field.name, saved)
         elif field.name in fixed and getattr(opt, field.name) != saved:
             raise UserError(f"{path} 的 {field.name} 是 {saved}，与给出的 {getattr(opt, field.name)} 不符：去掉这个选项")
+    if "max_steps" not in opt.given and content["step"] >= opt.max_steps:
+        opt.max_steps = 0                               # 接着训练，就是要走下去
     return content
 
 
