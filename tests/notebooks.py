@@ -113,7 +113,8 @@ def execute(notebook: NotebookNode, folder: Path, timeout: float = 600) -> Noteb
     )
     with TemporaryDirectory(prefix="ipython-", ignore_cleanup_errors=True) as profile:
         env = {k: v for k, v in os.environ.items() if k not in ("MPLBACKEND", "COLUMNS", "LINES")}
-        env |= {"IPYTHONDIR": profile, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        # PASSIVE：线程等同伴时睡去，不空转；机器上还有别的程序时，空转会把十秒的笔记本拖到几分钟
+        env |= {"IPYTHONDIR": profile, "PYDEVD_DISABLE_FILE_VALIDATION": "1", "OMP_WAIT_POLICY": "PASSIVE"}
         try:
             client.execute(env=env)
         except Exception as error:
