@@ -35,7 +35,7 @@ class Config(BaseConfig):
     seed: Annotated[int, Range(0)] = 0  # 随机种子
     resume: bool = False  # 从 runs/<env>/last.pth 接着训练
     use_gpu: bool = True  # 有加速卡就用，没有则用 CPU
-    cpu_bf16: bool = False  # CPU 上也用 bfloat16 混合精度；CPU 有 AVX512-BF16 或 AMX 指令时更快
+    cpu_bf16: bool = False  # CPU 上也用 bfloat16 混合精度；没有 AVX-512 时仍用 float32，有 AVX512-BF16 或 AMX 指令时更快
     num_workers: Annotated[int, Range(0)] = 0  # 取数据的进程数；诗都在内存里，0 最快
     env: str = "poet"  # 这次训练的名字：结果在 runs/<env>/，也是 visdom 环境名
     plot_every: Annotated[int, Range(1)] = 200  # 每几步画曲线、写样诗、存断点

@@ -33,7 +33,7 @@ class Runtime:
         return t.nn.parallel.DistributedDataParallel(model, device_ids=ids)
 
     def autocast(self, on_cpu: bool = False):
-        """bfloat16 混合精度的上下文。加速卡支持就用；CPU 上只在 on_cpu=True 时用；否则什么也不做。"""
+        """bfloat16 混合精度的上下文。加速卡支持就用；CPU 上只在 on_cpu=True、有 AVX-512 时用；否则什么也不做。"""
         if self.device.type == "cpu" and not on_cpu or not _has_bfloat16(self.device):
             return contextlib.nullcontext()
         return t.autocast(self.device.type, dtype=t.bfloat16)
@@ -79,4 +79,6 @@ def seed_step(seed: int, step: int = 0, rank: int = 0) -> None:
 def _has_bfloat16(device: t.device) -> bool:
     if device.type == "cuda":
         return t.cuda.is_bf16_supported(including_emulation=False)
-    return device.type in ("cpu", "xpu")
+    if device.type == "cpu":                # 没有 AVX-512 的 CPU 上，LSTM 遇到 bfloat16 会出错
+        return t.backends.mkldnn.is_available() and t.ops.mkldnn._is_mkldnn_bf16_supported()
+    return device.type == "xpu"
