@@ -11,6 +11,7 @@ from pictures import to_picture
 from utils import Runtime
 
 OVERLAP = 64            # 每块四周多看这么多像素。网络里一个像素最远受 54 个像素以外影响（有测试），多看 64 就与整张画的相同
+MARGIN = 24             # 照片四周先补这么宽的镜像，画完裁掉：训练时的小块边多，网络学会了在边上涂别的颜色；是 4 的倍数，理由见下
 SAMPLE_SIDE = 320       # 定归一化的统计量时，取的样本块的边长，像素
 MAX_SAMPLES = 12        # 样本块最多几块：合起来约 1100×1100 个像素，占的内存与画一块差不多
 
@@ -22,20 +23,34 @@ def paint(net: TransformerNet, photo: Image.Image, runtime: Runtime, tile: int) 
     整张图放不进内存，只好先均匀地取几块样本，一起前向一次，把每层合起来的均值和方差定下来，再一块一块画。
     """
     whole = to_tensor(photo)                                        # (3, H, W) uint8
-    tile -= tile % 4                                                # 两次缩小一半时，各块的格子要与整张图的对齐
-    if max(whole.shape[1:]) <= tile:
-        return to_image(run_net(net, whole[None], runtime))
-    picture = t.empty_like(whole)
-    net.calibrate(sample_blocks(whole).to(runtime.device).float())
     try:
-        for y, x in tile_corners(*whole.shape[1:], tile):
-            top, left = max(0, y - OVERLAP), max(0, x - OVERLAP)
-            block = whole[None, :, top:y + tile + OVERLAP, left:x + tile + OVERLAP]
-            painted = run_net(net, block, runtime)[0, :, y - top:y - top + tile, x - left:x - left + tile]
-            picture[:, y:y + tile, x:x + tile] = painted
+        if max(whole.shape[1:]) > tile:
+            net.calibrate(sample_blocks(whole).to(runtime.device).float())
+        return to_image(paint_tiles(net, whole, runtime, tile)[None])
     finally:
         net.release()
-    return to_image(picture[None])
+
+
+def paint_tiles(net: TransformerNet, whole: t.Tensor, runtime: Runtime, tile: int) -> t.Tensor:
+    """照片 (3, H, W) uint8 → 画 (3, H, W) uint8，tile 见方一块一块地画。"""
+    height, width = whole.shape[1:]
+    tile -= tile % 4                                                # 两次缩小一半时，各块的格子要与整张图的对齐
+    picture = t.empty_like(whole)
+    for y, x in tile_corners(height, width, tile):
+        bottom, right = min(y + tile, height), min(x + tile, width)
+        top, left = max(y - OVERLAP, -MARGIN), max(x - OVERLAP, -MARGIN)
+        rows = mirrored(top, min(bottom + OVERLAP, height + MARGIN), height)
+        columns = mirrored(left, min(right + OVERLAP, width + MARGIN), width)
+        painted = run_net(net, whole[None, :, rows][..., columns], runtime)[0]
+        picture[:, y:bottom, x:right] = painted[:, y - top:bottom - top, x - left:right - left]
+    return picture
+
+
+def mirrored(first: int, last: int, size: int) -> t.Tensor:
+    """位置 first 到 last - 1；越出 [0, size) 的，换成以边上的像素为镜子照见的位置。"""
+    period = max(1, 2 * (size - 1))
+    index = t.arange(first, last) % period
+    return t.minimum(index, period - index) if size > 1 else index
 
 
 def run_net(net: TransformerNet, photos: t.Tensor, runtime: Runtime) -> t.Tensor:

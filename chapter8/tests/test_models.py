@@ -11,7 +11,17 @@ from data import to_tensor
 from models import VGG16, TransformerNet
 from models.transformer_net import InstanceNorm, pad_to_multiple
 from models.vgg16 import BLOCKS
-from painting import MAX_SAMPLES, OVERLAP, SAMPLE_SIDE, paint, run_net, sample_blocks, tile_corners
+from painting import (
+    MARGIN,
+    MAX_SAMPLES,
+    OVERLAP,
+    SAMPLE_SIDE,
+    mirrored,
+    paint,
+    paint_tiles,
+    run_net,
+    sample_blocks,
+)
 from utils import setup
 
 CPU = setup(False)
@@ -117,16 +127,20 @@ def test_tiles_equal_the_whole_with_the_same_statistics(size):
     net = trained_looking()
     x = photo(*size)
     net.calibrate(x)
-    whole = run_net(net, x.byte(), CPU)
-    parts = t.zeros_like(whole)
-    tile = 128
-    for top, left in tile_corners(*x.shape[2:], tile):
-        y0, x0 = max(0, top - OVERLAP), max(0, left - OVERLAP)
-        block = run_net(net, x.byte()[..., y0:top + tile + OVERLAP, x0:left + tile + OVERLAP], CPU)
-        parts[..., top:top + tile, left:left + tile] = block[..., top - y0:top - y0 + tile, left - x0:left - x0 + tile]
+    whole, parts = (paint_tiles(net, x[0].byte(), CPU, tile) for tile in (1024, 128))
     assert (whole.int() - parts.int()).abs().max() <= 1
     net.release()
     assert {module.mode for module in net.modules() if isinstance(module, InstanceNorm)} == {"own"}
+
+
+def test_the_margin_is_a_mirror_painted_and_cut_off():
+    """与用 F.pad 补好镜像、整张画完再裁掉的相同；比镜像还小的图也画得出来。"""
+    assert mirrored(-3, 7, 4).tolist() == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    assert mirrored(-2, 3, 1).tolist() == [0] * 5
+    net, x = trained_looking(), photo(62, 45)
+    padded = run_net(net, F.pad(x, [MARGIN] * 4, mode="reflect").byte(), CPU)
+    t.testing.assert_close(paint_tiles(net, x[0].byte(), CPU, 1024), padded[0, :, MARGIN:-MARGIN, MARGIN:-MARGIN])
+    assert paint_tiles(net, x[0, :, :1, :9].byte(), CPU, 1024).shape == (3, 1, 9)
 
 
 def test_painting_in_tiles_is_close_to_painting_the_whole():
