@@ -24,6 +24,7 @@ class Config(BaseConfig):
 
     # 训练
     loss: Annotated[str, Choice("r1", "bce", "wgan-gp", "hinge")] = "r1"  # 对抗损失，见 losses.py；bce 是书中的，r1 在它上面加了惩罚
+    texture: Annotated[float, Range(0)] = 0.0  # 第二个判别器在生成器的损失里占的权重，它在预训练的特征上看质地；0 为不用
     batch_size: Annotated[int, Range(2)] = 32  # 一批几张，多进程时是合起来的
     max_epoch: Annotated[int, Range(1)] = 20  # 训练几轮
     max_steps: Annotated[int, Range(0)] = 0  # 最多训练几步（批），0 为不限
@@ -36,6 +37,7 @@ class Config(BaseConfig):
     channels_last: bool = True  # 通道放在最后的内存格式，卷积更快
     seed: Annotated[int, Range(0)] = 0  # 随机种子
     resume: bool = False  # 从 runs/<env>/last.pth 接着训练
+    cpu_bf16: bool = False  # CPU 上也用 bfloat16 混合精度；没有 AVX-512 时仍用 float32，有 AVX512-BF16 或 AMX 指令时更快
     use_gpu: bool = True  # 有加速卡就用，没有则用 CPU
     env: str = "avatar"  # 这次训练的名字：结果在 runs/<env>/，也是 visdom 环境名
     plot_every: Annotated[int, Range(1)] = 20  # 每几步画曲线

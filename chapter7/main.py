@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch as t
+from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -26,8 +27,9 @@ from gan import (
     save_part,
     update_average,
 )
-from losses import LOSSES
+from losses import LOSSES, Hinge
 from metrics import extract, frechet_distance, nearest, precision_recall
+from models import FeatureD
 from pictures import grid, save_animation, save_image, walk
 from utils import (
     BatchSampler,
@@ -42,7 +44,7 @@ from utils import (
     setup,
 )
 
-FIXED = ("arch", "nz", "ngf", "ndf", "image_size", "loss", "batch_size", "seed")    # 接着训练时不能换的选项
+FIXED = ("arch", "nz", "ngf", "ndf", "image_size", "loss", "texture", "batch_size", "seed")     # 接着训练时不能换的选项
 SAVE_SECONDS = 60                       # 断点约 90 MB，隔这么多秒存一次
 NEAREST = 10                            # evaluate 画出最像训练图的这么多张
 FIXED_NOISE = 64                        # 训练中始终用这么多个不变的噪声画图，看进步
@@ -64,16 +66,20 @@ def train(opt: Config) -> None:
     seed_step(opt.seed)
     netg = load_part("netg", opt, opt.netg_path) if opt.netg_path and not last else build_netg(opt)
     netd = load_part("netd", opt, opt.netd_path) if opt.netd_path and not last else build_netd(opt)
+    fixed_noise = t.randn(FIXED_NOISE, opt.nz)
     layout = t.channels_last if opt.channels_last else t.contiguous_format
     netg, netd = (net.to(runtime.device, memory_format=layout) for net in (netg, netd))
+    texture = FeatureD().to(runtime.device, memory_format=layout) if opt.texture else None  # 第二个判别器，看质地
+    judges = nn.ModuleList([netd, texture.heads] if texture else [netd])    # 两个判别器里要训练的部分
     average = copy.deepcopy(netg).requires_grad_(False)             # 生成器的滑动平均，画图和保存的是它
     loss = LOSSES[opt.loss]
     betas = (opt.beta1 if opt.beta1 >= 0 else loss.betas[0], loss.betas[1])
     lr_g, lr_d = opt.lr1 or loss.lr, opt.lr2 or loss.lr
     optimizer_g = t.optim.Adam(netg.parameters(), lr_g, betas)
-    optimizer_d = t.optim.Adam(netd.parameters(), lr_d, betas)
-    fixed_noise = t.randn(FIXED_NOISE, opt.nz)
+    optimizer_d = t.optim.Adam(judges.parameters(), lr_d, betas)
     state = {"netg": netg, "netd": netd, "average": average, "optimizer_g": optimizer_g, "optimizer_d": optimizer_d}
+    if texture:
+        state["texture"] = texture.heads
     step, elapsed = 0, 0.0
     if last:
         for name, part in state.items():
@@ -109,23 +115,27 @@ def train(opt: Config) -> None:
             train_d, train_g = step % opt.d_every == 0, step % opt.g_every == 0
             images = to_input(images.to(runtime.device)).contiguous(memory_format=layout)
             noise = t.randn(len(images), opt.nz).to(runtime.device)
-            with runtime.autocast(), t.set_grad_enabled(train_g):
+            with runtime.autocast(opt.cpu_bf16), t.set_grad_enabled(train_g):
                 fakes = netg(noise)                                 # (B, 3, S, S)，两个网络都用这一批
 
             if train_d:                                             # 判别器：真的得分高，假的得分低
-                netd.requires_grad_(True)
-                with runtime.autocast():
+                judges.requires_grad_(True)
+                with runtime.autocast(opt.cpu_bf16):
                     loss_d, real, fake = loss.discriminator(netd, images, fakes.detach(), step)  # 截断，梯度不流回生成器
+                    if texture:
+                        loss_d = loss_d + Hinge.discriminator(texture, images, fakes.detach())[0]
                 optimizer_d.zero_grad()
                 loss_d.backward()
-                average_gradients(netd, runtime)
+                average_gradients(judges, runtime)
                 optimizer_d.step()
                 curves |= {"loss_d": loss_d, "D(x)": loss.show(real), "D(G(z))": loss.show(fake)}
 
             if train_g:                                             # 生成器：让假图的得分高
-                netd.requires_grad_(False)                          # 只要经过判别器的梯度，不要判别器自己的
-                with runtime.autocast():
+                judges.requires_grad_(False)                        # 只要经过判别器的梯度，不要判别器自己的
+                with runtime.autocast(opt.cpu_bf16):
                     loss_g = loss.generator(netd(fakes))
+                    if texture:
+                        loss_g = loss_g + opt.texture * Hinge.generator(texture(fakes))
                 optimizer_g.zero_grad()
                 loss_g.backward()
                 average_gradients(netg, runtime)

@@ -1,6 +1,7 @@
 from .efficientnet_lite0 import EfficientNetLite0
+from .feature_d import FeatureD
 from .netd import NetD
 from .netg import NetG
 from .residual import ResNetD, ResNetG
 
-__all__ = ["EfficientNetLite0", "NetD", "NetG", "ResNetD", "ResNetG"]
+__all__ = ["EfficientNetLite0", "FeatureD", "NetD", "NetG", "ResNetD", "ResNetG"]

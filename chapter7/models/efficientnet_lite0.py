@@ -79,12 +79,20 @@ class EfficientNetLite0(nn.Module):
         return super().train(False)
 
     def forward(self, images: t.Tensor) -> t.Tensor:
+        x = self.features(images, (len(self._blocks) - 1,))[0]      # (B, 320, H/32, W/32)
+        return F.relu6(self._bn1(self._conv_head(x)))               # (B, 1280, H/32, W/32)
+
+    def features(self, images: t.Tensor, blocks: tuple[int, ...]) -> list[t.Tensor]:
+        """编号在 blocks 里（从小到大，从 0 数起）的各块之后的特征图；最后一个之后的块不算。"""
         pixels = images.float() if images.dtype == t.uint8 else images * 255
-        x = (pixels - 127) / 128                        # 训练这份权重时用的归一化
-        x = F.relu6(self._bn0(self._conv_stem(x)))      # (B, 32, H/2, W/2)
-        for block in self._blocks:
-            x = block(x)                                # 最后是 (B, 320, H/32, W/32)
-        return F.relu6(self._bn1(self._conv_head(x)))   # (B, 1280, H/32, W/32)
+        x = (pixels - 127) / 128                                    # 训练这份权重时用的归一化
+        x = F.relu6(self._bn0(self._conv_stem(x)))                  # (B, 32, H/2, W/2)
+        taken = []
+        for i, block in enumerate(self._blocks[:blocks[-1] + 1]):
+            x = block(x)
+            if i in blocks:
+                taken.append(x)
+        return taken
 
     @classmethod
     def pretrained(cls) -> "EfficientNetLite0":

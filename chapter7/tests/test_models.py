@@ -2,11 +2,13 @@ import copy
 
 import pytest
 import torch as t
+from helpers import PROJECT
 from torch import nn
 from torch.nn import functional as F
 
 import models
 from config import Config
+from data import Avatars, to_input
 from gan import average_gradients, build_netd, build_netg, calibrate, sample, update_average
 from losses import LOSSES, gradient_penalty
 from utils import Runtime, setup
@@ -47,6 +49,38 @@ def test_shapes(arch, side):
     for loss in LOSSES:
         opt.loss = loss
         assert build_netd(opt)(images).shape == (3,)
+
+
+def test_the_texture_judge_scores_places_and_leaves_its_backbone_alone():
+    judge = models.FeatureD()
+    images = (t.rand(2, 3, 64, 64) * 2 - 1).requires_grad_()
+    judge.heads.requires_grad_(True)
+    scores = judge.train()(images)
+    assert scores.shape == (2, 45)
+    scores.sum().backward()
+    assert images.grad.abs().amax((1, 2, 3)).min() > 0                      # 生成器拿得到梯度
+    assert all(p.grad is not None for p in judge.heads.parameters())
+    assert all(p.grad is None for p in judge.backbone.parameters())
+    assert not any(module.training for module in judge.backbone.modules())
+    
+
+
+def test_the_texture_judge_learns_to_see_faint_noise():
+    """标准差 6 个灰度级的噪点，眼睛几乎看不见：训练几十步，没见过的图也分得清。"""
+    t.manual_seed(0)
+    avatars = to_input(Avatars(str(PROJECT / "data/avatars.zip"), 64, cache_mb=100)[list(range(96))])
+    noisy = avatars + 6 / 127.5 * t.randn(avatars.shape)
+    judge = models.FeatureD()
+    optimizer = t.optim.Adam(judge.heads.parameters(), 5e-4, (0.0, 0.99))
+    for _ in range(40):
+        part = t.randint(64, (16,))
+        loss, _, _ = LOSSES["hinge"].discriminator(judge, avatars[part], noisy[part])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with t.no_grad():
+        clean, spoilt = judge(avatars[64:]).mean(1), judge(noisy[64:]).mean(1)
+    assert (clean[:, None] > spoilt[None]).float().mean() > 0.9
 
 
 def test_initialisation():

@@ -3,7 +3,7 @@ import shutil
 import pytest
 import torch as t
 from conftest import TINY
-from helpers import call, spawn
+from helpers import call, fails, spawn
 from PIL import Image
 
 from data import Avatars
@@ -18,7 +18,7 @@ def last(env="avatar"):
 
 def same(one, two):
     """断点里除用时以外的一切都相同。"""
-    for part in ("netg", "netd", "average"):
+    for part in ("netg", "netd", "average", *(["texture"] if "texture" in one else [])):
         assert one[part].keys() == two[part].keys()
         assert all(t.equal(one[part][name], two[part][name]) for name in one[part]), part
     for part in ("optimizer_g", "optimizer_d"):
@@ -65,9 +65,11 @@ def test_together_they_learn_the_colours(pictures, capsys):
     assert any(name.startswith("events.out.tfevents") for name in names)
 
 
-@pytest.mark.parametrize("loss, every", [("r1", ("1", "1")), ("bce", ("1", "2")), ("hinge", ("2", "1")), ("wgan-gp", ("1", "3"))])
-def test_resume_inside_an_epoch_and_across_epochs(pictures, loss, every):
-    options = [*FACES, f"--loss={loss}", f"--d-every={every[0]}", f"--g-every={every[1]}", "--max-epoch=4"]
+@pytest.mark.parametrize("loss, every, texture", [
+    ("r1", ("1", "1"), "0.1"), ("bce", ("1", "2"), "0"), ("hinge", ("2", "1"), "0"), ("wgan-gp", ("1", "3"), "0")])
+def test_resume_inside_an_epoch_and_across_epochs(pictures, loss, every, texture):
+    options = [*FACES, f"--loss={loss}", f"--d-every={every[0]}", f"--g-every={every[1]}", f"--texture={texture}",
+               "--max-epoch=4"]
     call("train", *options, "--env=whole")
     for stop in (1, 2, 5):                                          # 轮中、轮末、第三轮中
         call("train", *options, "--env=parts", f"--max-steps={stop}")
@@ -128,6 +130,22 @@ def test_starting_from_given_weights(pictures):
     for name, weight in base["average"].items():
         if "running" not in name and "num_batches" not in name:
             t.testing.assert_close(tuned["average"][name], weight, atol=1e-3, rtol=1e-2)
+
+
+def test_the_texture_judge_learns_beside_the_other(pictures, capsys):
+    """两个判别器一起训练，两个的权重都动了；生成器听谁的由 --texture 定，接着训练时不能换。"""
+    call("train", *FACES, "--texture=0.1", "--max-steps=1")
+    before = last()
+    call("train", "--resume", "--max-steps=3")
+    after = last()
+    for part in ("netd", "texture"):
+        assert any(not t.equal(before[part][name], weight) for name, weight in after[part].items())
+    assert "texture 是 0.1，与给出的 0.2 不符" in fails(capsys, "train", "--resume", "--texture=0.2")
+    capsys.readouterr()
+    for texture in (0, 1000):
+        call("train", *FACES, f"--texture={texture}", "--max-steps=1", f"--env={texture}")
+    plain, loud = losses(capsys.readouterr().out, "loss_g")
+    assert abs(loud - plain) > 10
 
 
 def test_the_residual_networks_train_too(pictures):
