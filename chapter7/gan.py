@@ -30,6 +30,9 @@ def build_netd(opt: Config) -> nn.Module:
     return CLASSES[opt.arch][1](opt.ndf, opt.image_size, LOSSES[opt.loss].norm)
 
 
+BUILD = {"netg": build_netg, "netd": build_netd}
+
+
 def load_part(part: str, opt: Config, path: str | Path) -> nn.Module:
     """载入 part（"netg" 或 "netd"）的权重，返回 CPU 上的网络。
 
@@ -45,7 +48,7 @@ def load_part(part: str, opt: Config, path: str | Path) -> nn.Module:
         if name in opt.given and getattr(opt, name) != saved:
             raise UserError(f"{path} 的 {name} 是 {saved}，与给出的 {getattr(opt, name)} 不符：去掉这个选项，或换一份权重")
         setattr(opt, name, saved)
-    net = {"netg": build_netg, "netd": build_netd}[part](opt)
+    net = BUILD[part](opt)
     try:
         net.load_state_dict(content["model"])
     except RuntimeError:
@@ -53,11 +56,18 @@ def load_part(part: str, opt: Config, path: str | Path) -> nn.Module:
     return net
 
 
-def load_pair(opt: Config) -> tuple[nn.Module, nn.Module]:
-    """载入生成器和给它打分的判别器，空路径为自带的。图片边长不同的一对抛出 UserError。"""
-    netg = load_part("netg", opt, opt.netg_path or SHIPPED["netg"])
+def load_pair(opt: Config, default: dict[str, Path] = SHIPPED) -> tuple[nn.Module, nn.Module]:
+    """生成器和给它打分的判别器：选项里给出文件的载入，没有给出的用 default 里的，那里也没有就新造。
+
+    图片边长不同的一对抛出 UserError。
+    """
+    def get(part: str) -> nn.Module:
+        path = getattr(opt, f"{part}_path") or default.get(part)
+        return load_part(part, opt, path) if path else BUILD[part](opt)
+
+    netg = get("netg")
     side = opt.image_size
-    netd = load_part("netd", opt, opt.netd_path or SHIPPED["netd"])
+    netd = get("netd")
     if opt.image_size != side:
         raise UserError(f"生成器画 {side}×{side} 的图，判别器看 {opt.image_size}×{opt.image_size} 的：image_size 不同，"
                         "--netg-path 和 --netd-path 要出自同一次训练")

@@ -55,6 +55,9 @@ def train(opt: Config) -> None:
     runtime = setup(opt.use_gpu)
     folder = Path("runs") / opt.env
     last = resume_point(opt, folder, PROJECT, FIXED)
+    seed_step(opt.seed)
+    netg, netd = (build_netg(opt), build_netd(opt)) if last else load_pair(opt, default={})
+    fixed_noise = t.randn(FIXED_NOISE, opt.nz)
 
     dataset = Avatars(opt.data_path, opt.image_size, opt.cache_mb)
     if last and last["data"] != dataset.fingerprint():
@@ -63,10 +66,6 @@ def train(opt: Config) -> None:
     loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=collate,
                         num_workers=opt.num_workers if dataset.cache is None else 0)
 
-    seed_step(opt.seed)
-    netg = load_part("netg", opt, opt.netg_path) if opt.netg_path and not last else build_netg(opt)
-    netd = load_part("netd", opt, opt.netd_path) if opt.netd_path and not last else build_netd(opt)
-    fixed_noise = t.randn(FIXED_NOISE, opt.nz)
     layout = t.channels_last if opt.channels_last else t.contiguous_format
     netg, netd = (net.to(runtime.device, memory_format=layout) for net in (netg, netd))
     texture = FeatureD().to(runtime.device, memory_format=layout) if opt.texture else None  # 第二个判别器，看质地

@@ -10,6 +10,7 @@ from helpers import call, fails, spawn
 from PIL import Image
 
 from config import Config
+from gan import SHIPPED
 from utils import save_checkpoint
 
 
@@ -78,6 +79,7 @@ def test_networks_mixed_up(capsys, workdir, tiny):
     assert "训练的断点" in fails(capsys, "generate", f"--netg-path={tiny / 'last.pth'}")
     # 形状不同的一对：判别器看 64×64，自带的生成器画 96×96
     assert "image_size" in fails(capsys, "generate", f"--netd-path={netd}")
+    assert "image_size" in fails(capsys, "train", DATA, f"--netg-path={SHIPPED['netg']}", f"--netd-path={netd}")
 
 
 def test_broken_checkpoint(capsys, workdir, tiny):
