@@ -62,7 +62,6 @@ def test_the_texture_judge_scores_places_and_leaves_its_backbone_alone():
     assert all(p.grad is not None for p in judge.heads.parameters())
     assert all(p.grad is None for p in judge.backbone.parameters())
     assert not any(module.training for module in judge.backbone.modules())
-    
 
 
 def test_the_texture_judge_learns_to_see_faint_noise():
