@@ -53,5 +53,7 @@ class Config(BaseConfig):
     gen_std: Annotated[float, Range(above=0)] = 1.0  # 噪声的标准差；小于 1 更稳妥，也更雷同
     interpolate: Annotated[int, Range(0)] = 0  # 大于 0 时，generate 改为在两个噪声之间走这么多步，另存一份 GIF
     eval_num: Annotated[int, Range(10)] = 5000  # evaluate 用几张生成的和几张没训练过的
-    ref_path: str = ""  # evaluate 的对照：没训练过的图片，文件夹或 zip；空为现画 DiceBear 头像
+    ref_path: str = ""  # evaluate 的对照：没训练过的图片（文件夹或 zip），或 --save-ref 存下的 .pth；空时，自带的权重用自带的对照，自己的权重用现画的 DiceBear 头像
+    save_ref: str = ""  # evaluate 把对照特征的均值和协方差存到这个 .pth，以后不要图片也能算 FID；空为不存
+    vgg_path: str = ""  # evaluate 再用 VGG16 量一遍：第8章 prepare 得到的 checkpoints/vgg16.pth；空为不量
     nearest_img: str = "nearest.png"  # evaluate 把最像训练图的几张存到这里

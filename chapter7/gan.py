@@ -14,7 +14,8 @@ from utils import Runtime, UserError, load_checkpoint, save_checkpoint
 
 PROJECT = "avatar"
 SHIPPED = {"netg": Path(__file__).parent / "checkpoints" / "netg.pth",
-           "netd": Path(__file__).parent / "checkpoints" / "netd.pth"}
+           "netd": Path(__file__).parent / "checkpoints" / "netd.pth",
+           "reference": Path(__file__).parent / "checkpoints" / "reference.pth"}    # 没训练过的真脸，特征的均值和协方差
 SHAPE = {"netg": ("arch", "nz", "ngf", "image_size"), "netd": ("arch", "ndf", "image_size", "loss")}
 CLASSES = {"dcgan": (models.NetG, models.NetD), "residual": (models.ResNetG, models.ResNetD)}
 TITLES = {"netg": "生成器", "netd": "判别器"}

@@ -28,7 +28,17 @@ from gan import (
     update_average,
 )
 from losses import LOSSES, Hinge
-from metrics import extract, frechet_distance, nearest, precision_recall
+from metrics import (
+    MAIN,
+    extract,
+    frechet_distance,
+    gaussian,
+    load_reference,
+    make_judge,
+    nearest,
+    precision_recall,
+    save_reference,
+)
 from models import FeatureD
 from pictures import grid, save_animation, save_image, walk
 from utils import (
@@ -199,33 +209,48 @@ def generate(opt: Config) -> None:
 
 
 def evaluate(opt: Config) -> None:
-    """FID、精确率与召回率，对照没训练过的头像；再看生成的图是不是抄了训练集"""
+    """FID、精确率与召回率，对照没训练过的图；再看生成的图是不是抄了训练集"""
     runtime = setup(opt.use_gpu)
     netg = load_part("netg", opt, opt.netg_path or SHIPPED["netg"]).to(runtime.device)
-    reference = Avatars(opt.ref_path or held_out(opt.eval_num), opt.image_size, opt.cache_mb)
-    training = Avatars(opt.data_path, opt.image_size, opt.cache_mb)
-    count = min(opt.eval_num, len(reference))
+    judge = make_judge(runtime.device, opt.vgg_path)
+    # 自带的权重有存好的对照；自己训练的，对照默认是没训练过的 DiceBear 头像
+    place = opt.ref_path or (held_out(opt.eval_num) if opt.netg_path else SHIPPED["reference"])
+    known, pictures_of = None, None
+    if Path(place).suffix == ".pth":
+        reference, count = load_reference(place)
+        count = min(opt.eval_num, count)
+    else:
+        pictures_of = Avatars(place, opt.image_size, opt.cache_mb)
+        count = min(opt.eval_num, len(pictures_of))
+        known = extract(pictures_of[list(range(count))], judge, runtime, "对照的特征")
+        reference = {name: gaussian(features) for name, features in known.items()}
+        if opt.save_ref:
+            save_reference(opt.save_ref, reference, count)
+
     seed_step(opt.seed)
     noise = t.randn(count, opt.nz) * opt.gen_std + opt.gen_mean
     untrained = build_netg(opt).to(runtime.device)
     calibrate(untrained, opt.nz, runtime.device)
     pictures = sample(netg, noise, runtime, opt.batch_size)
+    fake = extract(pictures, judge, runtime, "生成的特征")
+    blank = extract(sample(untrained, noise, runtime, opt.batch_size), judge, runtime, "未训练的特征")
+    print(f"{count} 张生成的，对照 {Path(place).as_posix()}：")
+    for name in fake.keys() & reference.keys():
+        fid, start = (frechet_distance(reference[name], gaussian(part[name])) for part in (fake, blank))
+        print(f"  FID（{name}）{fid:.2f}，是未训练的生成器（{start:.2f}）的 {fid / start:.1%}")
+    if known:
+        precision, recall = precision_recall(known[MAIN], fake[MAIN])
+        print(f"  精确率 {precision:.1%}，召回率 {recall:.1%}")
 
-    real = extract(reference[list(range(count))], runtime, "对照的特征")
-    fake = extract(pictures, runtime, "生成的特征")
-    blank = extract(sample(untrained, noise, runtime, opt.batch_size), runtime, "未训练的特征")
-    fid, start = frechet_distance(real, fake), frechet_distance(real, blank)
-    precision, recall = precision_recall(real, fake)
-    print(f"{count} 张生成的，{count} 张没训练过的：FID {fid:.2f}，是未训练的生成器（{start:.2f}）的 {fid / start:.1%}；"
-          f"精确率 {precision:.1%}，召回率 {recall:.1%}")
-
-    known = training[list(range(len(training)))]
-    _, usual = nearest(reference[list(range(count))], known)
-    index, distance = nearest(pictures, known)
-    closest = distance.argsort()[:NEAREST]
-    save_image(grid(t.cat([pictures[closest], known[index[closest]]]), NEAREST), opt.nearest_img, "--nearest-img")
-    print(f"到最像的训练图的距离（灰度级，中位数）：生成的 {distance.median():.1f}，没训练过的 {usual.median():.1f}；"
-          f"最近的 {NEAREST} 张和它们的训练图存到 {opt.nearest_img}")
+    if opt.netg_path or "data_path" in opt.given:           # 自带的权重所用的训练图不在这里
+        dataset = Avatars(opt.data_path, opt.image_size, opt.cache_mb)
+        training = dataset[list(range(len(dataset)))]
+        index, distance = nearest(pictures, training)
+        usual = f"，没训练过的 {nearest(pictures_of[list(range(count))], training)[1].median():.1f}" if pictures_of else ""
+        closest = distance.argsort()[:NEAREST]
+        save_image(grid(t.cat([pictures[closest], training[index[closest]]]), NEAREST), opt.nearest_img, "--nearest-img")
+        print(f"到最像的训练图的距离（灰度级，中位数）：生成的 {distance.median():.1f}{usual}；"
+              f"最近的 {NEAREST} 张和它们的训练图存到 {opt.nearest_img}")
 
 
 def prepare(opt: Config) -> None:

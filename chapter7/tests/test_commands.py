@@ -60,6 +60,8 @@ def paths(tiny):
     (["generate", "avatar.png"], ["avatar.png", "--选项=值"]),
     (["evaluate", "--ref-path=nowhere"], ["nowhere"]),
     (["evaluate", "--eval-num=5"], ["--eval-num", "≥ 10"]),
+    (["evaluate", "--ref-path=nowhere.pth"], ["nowhere.pth", "--ref-path"]),
+    (["evaluate", "--vgg-path=nowhere.pth"], ["nowhere.pth", "--vgg-path"]),
     (["prepare", "--num=2000000"], ["--num=2000000"]),
 ])
 def test_wrong_options(capsys, workdir, words, says):
@@ -128,12 +130,16 @@ def test_interpolate(workdir, tiny):
 
 
 def test_evaluate(workdir, tiny, capsys):
-    faces = tiny.parent.parent / "faces"
-    call("evaluate", f"--netg-path={tiny / 'netg.pth'}", f"--data-path={faces}", f"--ref-path={faces}", "--eval-num=12")
+    faces, netg = tiny.parent.parent / "faces", f"--netg-path={tiny / 'netg.pth'}"
+    call("evaluate", netg, f"--data-path={faces}", f"--ref-path={faces}", "--eval-num=12", "--save-ref=known.pth")
     shown = capsys.readouterr().out
     assert "12 张生成的" in shown and "FID" in shown and "召回率" in shown
     assert "没训练过的 0.0" in shown                                # 对照就是训练集时，距离为 0
     assert Path("nearest.png").is_file()
+    call("evaluate", netg, f"--data-path={faces}", "--ref-path=known.pth")
+    again = capsys.readouterr().out
+    fid = next(line for line in shown.splitlines() if "FID" in line)
+    assert fid in again and "召回率" not in again                   # 没有图片，FID 照样算得出来
 
 
 def test_help_shows_every_option(capsys, workdir):

@@ -1,9 +1,20 @@
 import pytest
 import torch as t
 
-from metrics import extract, frechet_distance, nearest, precision_recall
+from metrics import (
+    MAIN,
+    extract,
+    frechet_distance,
+    gaussian,
+    load_reference,
+    make_judge,
+    nearest,
+    precision_recall,
+    save_reference,
+)
 from pictures import grid, walk
-from utils import setup
+from models import VGG16
+from utils import UserError, save_checkpoint, setup
 
 
 def test_distance_between_two_gaussians():
@@ -11,6 +22,7 @@ def test_distance_between_two_gaussians():
     t.manual_seed(0)
     noise = t.randn(200_000, 3, dtype=t.float64)
     one, two = noise[:100_000], noise[100_000:] * t.tensor([1.0, 2.0, 0.5]) + t.tensor([0.0, 1.0, 3.0])
+    one, two = gaussian(one), gaussian(two)
     assert frechet_distance(one, two) == pytest.approx(0 + 1 + 1 + 9 + 0.25, rel=0.02)
     assert frechet_distance(one, one) == pytest.approx(0, abs=1e-6)
     assert frechet_distance(one, two) == pytest.approx(frechet_distance(two, one), rel=1e-6)
@@ -24,7 +36,7 @@ def test_distance_with_correlated_features():
     gap = one.mean(0) - two.mean(0)
     product = t.cov(one.T) @ t.cov(two.T)
     expected = gap @ gap + t.cov(one.T).trace() + t.cov(two.T).trace() - 2 * t.linalg.eigvals(product).sqrt().real.sum()
-    assert frechet_distance(one, two) == pytest.approx(expected.item(), rel=1e-8)
+    assert frechet_distance(gaussian(one), gaussian(two)) == pytest.approx(expected.item(), rel=1e-8)
 
 
 def test_precision_and_recall():
@@ -51,9 +63,39 @@ def test_a_copy_is_found():
 
 def test_features_of_an_image_do_not_depend_on_the_others():
     images = t.randint(0, 256, (5, 3, 40, 40), dtype=t.uint8)
-    features = extract(images, setup(False), "")
+    judge = make_judge(t.device("cpu"))
+    features = extract(images, judge, setup(False), "")[MAIN]
     assert features.shape == (5, 1280)
-    t.testing.assert_close(extract(images[3:], setup(False), ""), features[3:], atol=1e-4, rtol=1e-3)
+    t.testing.assert_close(extract(images[3:], judge, setup(False), "")[MAIN], features[3:], atol=1e-4, rtol=1e-3)
+
+
+def test_a_second_network_judges_too(tmp_path):
+    """给出 VGG16 的权重，就多两层特征；文件坏了、不是它，一行话。"""
+    t.manual_seed(0)
+    save_checkpoint(tmp_path / "vgg16.pth", {"project": "vgg16", "model": VGG16().state_dict()})
+    judge = make_judge(t.device("cpu"), str(tmp_path / "vgg16.pth"))
+    features = extract(t.randint(0, 256, (3, 3, 32, 32), dtype=t.uint8), judge, setup(False), "")
+    assert {name: part.shape[1] for name, part in features.items()} == {MAIN: 1280, "VGG16 relu3_3": 256, "VGG16 relu4_3": 512}
+    save_checkpoint(tmp_path / "half.pth", {"project": "vgg16", "model": {}})
+    for name, says in (("half.pth", "损坏"), ("nowhere.pth", "--vgg-path")):
+        with pytest.raises(UserError, match=says):
+            make_judge(t.device("cpu"), str(tmp_path / name))
+
+
+def test_the_reference_without_its_pictures(tmp_path):
+    """存下均值和协方差，再读出来，算出的 FID 与用图片算的相同。"""
+    t.manual_seed(0)
+    real, fake = (t.randn(200, 6, dtype=t.float64) @ t.randn(6, 6, dtype=t.float64) for _ in range(2))
+    path = str(tmp_path / "reference.pth")
+    save_reference(path, {MAIN: gaussian(real)}, 200)
+    reference, count = load_reference(path)
+    assert count == 200
+    assert frechet_distance(reference[MAIN], gaussian(fake)) == pytest.approx(frechet_distance(gaussian(real), gaussian(fake)), rel=1e-4)
+    content = t.load(path, weights_only=True)
+    content["features"][MAIN]["upper"] = content["features"][MAIN]["upper"][:-1]
+    save_checkpoint(path, content)
+    with pytest.raises(UserError, match="--save-ref"):
+        load_reference(path)
 
 
 def test_grid():
