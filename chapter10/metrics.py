@@ -66,36 +66,45 @@ def longest_common(one: Sentence, two: Sentence) -> int:
     return row[-1]
 
 
-def cider(candidates: list[Sentence], references: list[list[Sentence]]) -> float:
-    """CIDEr-D 的平均（Vedantam et al., 2015, arXiv:1411.5726），0–10。
+class Cider:
+    """CIDEr-D（Vedantam et al., 2015, arXiv:1411.5726），0–10。
 
     n 元组按 TF-IDF 加权：在很多张图的参考里都出现的不算本事。逆文档频率就取自给出的这些参考，
-    所以参考太少（一张图）时总是 0。
+    所以参考太少（一张图）时总是 0。参考的向量只算一次，一张图可以反复打分。
     """
-    document = Counter()
-    for group in references:
-        document.update(set().union(*(ngrams(reference, n) for reference in group for n in range(1, N + 1))))
-    log_images = math.log(len(references))
 
-    def vector(sentence: Sentence) -> tuple[list[dict], list[float]]:
-        """每种 n 一个 {n 元组: 次数 × 逆文档频率}，和各自的模长。"""
-        parts = [{gram: count * (log_images - math.log(max(1, document[gram])))
+    def __init__(self, references: list[list[Sentence]]):
+        self.documents = Counter()
+        for group in references:
+            self.documents.update(set().union(*(ngrams(reference, n) for reference in group for n in range(1, N + 1))))
+        self.log_images = math.log(len(references))
+        self.references = [[self._vectors(reference) for reference in group] for group in references]
+
+    def _vectors(self, sentence: Sentence) -> tuple[int, list[dict], list[float]]:
+        """长度；每种 n 一个 {n 元组: 次数 × 逆文档频率}；和各自的模长。"""
+        parts = [{gram: count * (self.log_images - math.log(max(1, self.documents[gram])))
                   for gram, count in ngrams(sentence, n).items()} for n in range(1, N + 1)]
-        return parts, [math.sqrt(sum(weight ** 2 for weight in part.values())) for part in parts]
+        return len(sentence), parts, [math.sqrt(sum(weight ** 2 for weight in part.values())) for part in parts]
 
-    total = 0.0
-    for candidate, group in zip(candidates, references):
-        own, own_size = vector(candidate)
-        for reference in group:
-            other, other_size = vector(reference)
-            penalty = math.exp(-(len(candidate) - len(reference)) ** 2 / (2 * CIDER_SIGMA ** 2))
+    def score(self, candidate: Sentence, image: int) -> float:
+        """给第 image 张图写的一句得几分。"""
+        length, own, own_size = self._vectors(candidate)
+        total = 0.0
+        for other_length, other, other_size in self.references[image]:
+            penalty = math.exp(-(length - other_length) ** 2 / (2 * CIDER_SIGMA ** 2))
             for n in range(N):
-                # 候选重复一个词刷不出高分：权重以参考里的为限
-                dot = sum(min(weight, other[n].get(gram, 0.0)) * other[n].get(gram, 0.0)
-                          for gram, weight in own[n].items())
                 if own_size[n] and other_size[n]:
-                    total += 10 * penalty * dot / (own_size[n] * other_size[n]) / N / len(group)
-    return total / len(candidates)
+                    # 候选重复一个词刷不出高分：权重以参考里的为限
+                    dot = sum(min(weight, other[n].get(gram, 0.0)) * other[n].get(gram, 0.0)
+                              for gram, weight in own[n].items())
+                    total += 10 * penalty * dot / (own_size[n] * other_size[n]) / N
+        return total / len(self.references[image])
+
+
+def cider(candidates: list[Sentence], references: list[list[Sentence]]) -> float:
+    """CIDEr-D 的平均，逆文档频率取自这些参考。"""
+    judge = Cider(references)
+    return sum(judge.score(candidate, i) for i, candidate in enumerate(candidates)) / len(candidates)
 
 
 def evaluate(candidates: list[Sentence], references: list[list[Sentence]]) -> dict[str, float]:
