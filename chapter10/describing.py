@@ -11,7 +11,7 @@ from captioner import SHIPPED, Captioner, load_captioner, search
 from config import Config
 from data import encode, make_encoder, read_image
 from search import Candidate, log_probs
-from utils import Runtime, UserError
+from utils import Runtime, UserError, find_pictures
 
 PHOTOS = "photos"                       # 随书的权重里，认得照片的那一份；其余的认得画出来的场景
 OUR_SCENES, OUR_PHOTOS = (SHIPPED.with_name("data") / name for name in ("examples", "photos"))      # 随书的图
@@ -26,18 +26,17 @@ class Described:
     probs: list[float]                  # 第一句里每个词的概率，不含 <eos>
 
 
-def things_to_describe(opt: Config, device: t.device) -> list[tuple[Captioner, str]]:
-    """要描述的图在哪里、各用哪一份权重。没有给出的，画出来的场景用认得场景的，别的用认得照片的。"""
+def things_to_describe(opt: Config, device: t.device) -> list[tuple[Captioner, list[Path]]]:
+    """要描述的图片，和各用哪一份权重。没有给出的，画出来的场景用认得场景的，别的用认得照片的。"""
+    chosen = opt.model_path or "model" in opt.given
     if opt.test_img:
-        given, drawn = Path(opt.test_img).resolve(), (OUR_SCENES.resolve(), Path(Config.img_path).resolve())
-        photo = not any(place in (given, *given.parents) for place in drawn)
-        if photo and not opt.model_path and "model" not in opt.given:
-            opt = with_weights(opt, PHOTOS)
-        return [(load_captioner(opt, device), opt.test_img)]
+        paths = find_pictures(opt.test_img, "--test-img", recursive=False)
+        drawn = any(place.resolve() in paths[0].resolve().parents for place in (OUR_SCENES, Path(Config.img_path)))
+        return [(load_captioner(opt if chosen or drawn else with_weights(opt, PHOTOS), device), paths)]
     captioners = [load_captioner(opt, device)]
-    if not opt.model_path and "model" not in opt.given:
+    if not chosen:
         captioners.append(load_captioner(with_weights(opt, PHOTOS), device))
-    return [(captioner, str(OUR_SCENES if captioner.of_scenes else OUR_PHOTOS)) for captioner in captioners]
+    return [(captioner, find_pictures(OUR_SCENES if captioner.of_scenes else OUR_PHOTOS, "--test-img")) for captioner in captioners]
 
 
 def with_weights(opt: Config, model_path: str) -> Config:

@@ -42,7 +42,6 @@ from utils import (
     batches,
     check_picture,
     complain,
-    find_pictures,
     legible,
     load_optimizer,
     load_scheduler,
@@ -56,7 +55,7 @@ from utils import (
     setup,
 )
 
-FIXED = (*MODEL_OPTIONS, *IMAGE_OPTIONS, "batch_size", "seed", "min_appear", "max_words")   # 接着训练时不能换的选项
+FIXED = (*MODEL_OPTIONS, *IMAGE_OPTIONS, "batch_size", "seed", "min_appear", "max_words", "model_path")   # 接着训练时不能换的选项
 SAMPLES = 6                 # 每轮给验证集的前几张图写描述，看看进步
 CANDIDATES = 3              # generate 每张图显示几个候选
 EVALUATE_BATCH = 100        # 评价时一批几张图
@@ -170,8 +169,7 @@ def train(opt: Config) -> None:
 def generate(opt: Config) -> None:
     """描述图片：--test-img=图片或文件夹；--picture=画出每个词看的是哪里"""
     runtime = setup(opt.use_gpu)
-    jobs = [(captioner, find_pictures(place, "--test-img", recursive=False))
-            for captioner, place in things_to_describe(opt, runtime.device)]
+    jobs = things_to_describe(opt, runtime.device)
     everything = [path for _, paths in jobs for path in paths]
     if opt.picture:
         check_picture(opt.picture, "--picture", everything, smallest(len(everything)))
@@ -184,7 +182,7 @@ def generate(opt: Config) -> None:
             for i, candidate in enumerate(one.candidates[:CANDIDATES]):
                 words = captioner.vocabulary.decode(candidate.ids)
                 print(f"  {candidate.score:7.3f}  {join(words)}")
-                if i == 0:
+                if i == 0 and words:
                     print(f"           {'  '.join(f'{word} {prob:.0%}' for word, prob in zip(words, one.probs))}")
     if opt.picture and described:
         draw_looks(described, opt.picture)
