@@ -1,5 +1,6 @@
-"""造出、载入和接着训练一个描述图片的网络。权重文件里有网络的选项、词表和图像网络，所以单凭它就能描述图片。"""
+"""造出、载入和接着训练一个网络。权重文件里有网络的选项、词表和图像网络，所以单凭它就能描述图片。"""
 
+import difflib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,9 @@ import torch as t
 
 import models
 from config import Config
-from data import Annotation, Features, Vocabulary, encode, make_encoder, read_image, segment
+from data import Annotation, Features, Vocabulary, segment
 from search import Candidate, beam_search, greedy_search
-from utils import Runtime, UserError, load_checkpoint
+from utils import UserError, legible, load_checkpoint, load_state, saved_config
 
 PROJECT = "caption"
 SHIPPED = Path(__file__).parent / "checkpoints"
@@ -30,6 +31,7 @@ class Captioner:
     img_size: int
     cells: int                          # 特征的格数和维数
     channels: int
+    of_scenes: bool                     # 是在自带的场景上训练的
 
 
 def build_model(config: Config, vocab_size: int, cells: int, channels: int) -> t.nn.Module:
@@ -40,32 +42,55 @@ def build_model(config: Config, vocab_size: int, cells: int, channels: int) -> t
     return getattr(models, config.model)(**sizes)
 
 
+def weights_at(name: str) -> Path:
+    """--model-path 给出的权重：一个文件，或随书的一份权重的名字。名字不对时抛出 UserError，列出有哪些。"""
+    shipped = sorted(path.stem for path in SHIPPED.glob("*.pth"))
+    if Path(name).is_file():
+        return Path(name)
+    if name.removesuffix(".pth") in shipped:
+        return SHIPPED / f"{name.removesuffix('.pth')}.pth"
+    near = difflib.get_close_matches(name.lower(), [word.lower() for word in shipped], n=1)
+    near = [word for word in shipped if word.lower() in near]
+    raise UserError(f"找不到权重 {legible(name)}{f'，是不是 {near[0]}？' if near else '。'}"
+                    f"--model-path 可以是一个 .pth 文件，或随书的权重的名字：{'、'.join(shipped)}")
+
+
 def load_captioner(opt: Config, device: t.device) -> Captioner:
     """载入 opt.model_path（空则为自带的、opt.model 那一种）的权重。与亲手给出的选项不符时抛出 UserError。"""
-    path = Path(opt.model_path) if opt.model_path else SHIPPED / f"{opt.model}.pth"
+    path = weights_at(opt.model_path or opt.model)
     content = load_checkpoint(path, PROJECT)
-    check_same(opt, content["config"], path)
-    config, vocabulary = Config(**content["config"]), Vocabulary(content["vocabulary"], content["repeated"])
-    model = build_model(config, len(vocabulary), content["cells"], content["channels"])
-    load_weights(model, content["model"], path)
-    return Captioner(model.to(device).eval(), vocabulary, path, config.encoder, config.scale_size, config.img_size,
-                     content["cells"], content["channels"])
-
-
-def load_weights(model: t.nn.Module, weights: dict, path: str | Path) -> None:
-    """把权重装进网络；名字或形状不符时抛出 UserError。"""
+    config = saved_config(Config, content["config"], path, (*MODEL_OPTIONS, *IMAGE_OPTIONS))
+    check_same(opt, config, path)
     try:
-        model.load_state_dict(weights)
-    except RuntimeError:
-        raise UserError(f"{path} 里的权重与它自己记下的网络、词表或特征不符：文件被改动过，换一份权重") from None
+        vocabulary = Vocabulary(content["vocabulary"], content["repeated"])
+        model = build_model(config, len(vocabulary), content["cells"], content["channels"])
+    except (TypeError, ValueError, RuntimeError, AttributeError):
+        raise UserError(f"{legible(path)} 里写明的网络或词表不对：文件被改动过，换一份权重") from None
+    load_state(model, content["model"], path)
+    return Captioner(model.to(device).eval(), vocabulary, path, config.encoder, config.scale_size, config.img_size,
+                     content["cells"], content["channels"], config.caption_data_path == Config.caption_data_path)
 
 
-def check_same(opt: Config, saved: dict, path: str | Path) -> None:
+def check_same(opt: Config, saved: Config, path: Path) -> None:
     """亲手给出的选项必须与权重的相同。"""
     for name in (*MODEL_OPTIONS, *IMAGE_OPTIONS):
-        if name in opt.given and getattr(opt, name) != saved[name]:
-            raise UserError(f"{path} 的 {name} 是 {saved[name]}，与给出的 {getattr(opt, name)} 不符："
+        if name in opt.given and getattr(opt, name) != getattr(saved, name):
+            raise UserError(f"{legible(path)} 的 {name} 是 {getattr(saved, name)}，与给出的 {getattr(opt, name)} 不符："
                             "去掉这个选项，或换一份权重")
+
+
+def check_given(opt: Config) -> None:
+    """微调（train --model-path）之前先看看给的权重：网络照它的，图像特征的选项要与它相同，不然抛出 UserError。"""
+    if not opt.model_path or opt.resume:
+        return
+    path = weights_at(opt.model_path)
+    config = saved_config(Config, load_checkpoint(path, PROJECT)["config"], path, (*MODEL_OPTIONS, *IMAGE_OPTIONS))
+    check_same(opt, config, path)
+    for name in MODEL_OPTIONS:
+        setattr(opt, name, getattr(config, name))
+    for name in IMAGE_OPTIONS:
+        if getattr(opt, name) != getattr(config, name):
+            raise UserError(f"{legible(path)} 用的特征是 {name}={getattr(config, name)}，与 {getattr(opt, name)} 不符：加上这个选项")
 
 
 def starting_point(opt: Config, last: dict | None, items: list[Annotation],
@@ -73,15 +98,10 @@ def starting_point(opt: Config, last: dict | None, items: list[Annotation],
     """训练用的词表和初始权重：来自断点、--model-path（微调），或从训练集新建（权重为 None）。"""
     path, content = Path("runs") / opt.env / "last.pth", last
     if last and last["data"] != fingerprint(items):
-        raise UserError(f"{path} 是用另一份数据训练的：换回原来的数据选项，或去掉 --resume")
+        raise UserError(f"{legible(path)} 是用另一份数据训练的：换回原来的数据选项，或去掉 --resume")
     if not last and opt.model_path:
-        path, content = Path(opt.model_path), load_checkpoint(opt.model_path, PROJECT)
-        check_same(opt, content["config"], path)
-        for name in MODEL_OPTIONS:
-            setattr(opt, name, content["config"][name])
-        for name in IMAGE_OPTIONS:
-            if getattr(opt, name) != content["config"][name]:
-                raise UserError(f"{path} 用的特征是 {name}={content['config'][name]}，与 {getattr(opt, name)} 不符：加上这个选项")
+        path = weights_at(opt.model_path)
+        content = load_checkpoint(path, PROJECT)
     if content is None:
         sentences = (segment(caption) for item in items for caption in item.captions)
         return Vocabulary.build(sentences, opt.min_appear, opt.max_words), None
@@ -91,25 +111,19 @@ def starting_point(opt: Config, last: dict | None, items: list[Annotation],
     return vocabulary, content["model"]
 
 
-def check_vocabulary(vocabulary: Vocabulary, items: list[Annotation], path: str | Path) -> None:
+def check_vocabulary(vocabulary: Vocabulary, items: list[Annotation], path: Path) -> None:
     """标注里的词有一成以上不认识时抛出 UserError：权重是用另一份数据训练的。"""
     words = [word for item in items for caption in item.captions for word in segment(caption)]
     unknown = [word for word in words if word not in vocabulary.index]
     if len(unknown) > 0.1 * len(words):
         shown = "、".join(sorted(set(unknown))[:5])
-        raise UserError(f"{path} 的词表与数据不合：{len(unknown) / len(words):.0%} 的词不认识（{shown}……），"
-                        "换一份权重，或用这份数据从头训练")
+        raise UserError(f"{legible(path)} 的词表与数据不合：{len(unknown) / len(words):.0%} 的词不认识（{shown}……），"
+                        "换一份权重，或改 --caption-data-path 等数据选项，或用这份数据从头训练")
 
 
-def check_data(captioner: Captioner, items: list[Annotation], features: Features) -> None:
-    """权重与数据配不上时抛出 UserError。"""
-    check_vocabulary(captioner.vocabulary, items, captioner.path)
-    check_shape(captioner.cells, captioner.channels, features, captioner.path)
-
-
-def check_shape(cells: int, channels: int, features: Features, path: str | Path) -> None:
+def check_shape(cells: int, channels: int, features: Features, path: Path) -> None:
     if (cells, channels) != (features.cells, features.channels):
-        raise UserError(f"{path} 的特征是 {cells} 格 × {channels} 维，与数据的 {features.cells} × {features.channels} 不符："
+        raise UserError(f"{legible(path)} 的特征是 {cells} 格 × {channels} 维，与数据的 {features.cells} × {features.channels} 不符："
                         "换一份权重，或改 --encoder、--img-size")
 
 
@@ -117,14 +131,14 @@ def check_folder(opt: Config, folder: Path) -> None:
     """数据不能放在这次训练的文件夹里：再次从头训练时，整个文件夹会改名。"""
     for name in ("caption_data_path", "img_path", "img_feature_path"):
         place = Path(getattr(opt, name)).resolve()
-        if folder.resolve() in (place, *place.parents):
-            raise UserError(f"--env={opt.env} 的结果要放在 {folder.as_posix()}，而数据也在那里：换一个 --env")
+        if getattr(opt, name) and folder.resolve() in (place, *place.parents):
+            raise UserError(f"--env={legible(opt.env)} 的结果要放在 {legible(folder)}，而数据也在那里：换一个 --env")
 
 
 def fingerprint(items: list[Annotation]) -> str:
     """数据的指纹：各图的名字和描述依次相接的哈希。"""
     text = "\n".join("\t".join((item.image_id, *item.captions)) for item in items)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def search(captioner: Captioner, grid: t.Tensor, opt: Config) -> list[list[Candidate]]:
@@ -133,14 +147,3 @@ def search(captioner: Captioner, grid: t.Tensor, opt: Config) -> list[list[Candi
     if opt.beam_size == 1:
         return greedy_search(captioner.model, grid, opt.max_caption_length, opt.length_norm, once)
     return beam_search(captioner.model, grid, opt.beam_size, opt.max_caption_length, opt.length_norm, once)
-
-
-def describe(captioner: Captioner, paths: list[Path], opt: Config, runtime: Runtime) -> list[list[Candidate]]:
-    """给一些图片文件各写几句。"""
-    encoder = make_encoder(captioner.encoder).to(runtime.device)
-    found = []
-    for start in range(0, len(paths), opt.batch_size):
-        images = t.stack([read_image(path, captioner.scale_size, captioner.img_size)
-                          for path in paths[start:start + opt.batch_size]])
-        found += search(captioner, encode(encoder, images, runtime), opt)
-    return found

@@ -9,7 +9,7 @@ class Config(BaseConfig):
     # 数据
     caption_data_path: str = "runs/scenes"  # 标注所在的文件夹：train.json、val.json、test.json，AI Challenger 的格式
     img_path: str = "runs/scenes/images"  # 图片所在的文件夹，标注里的 image_id 相对于它
-    img_feature_path: str = "runs/scenes/features"  # 提取好的图像特征放在这里
+    img_feature_path: str = ""  # 提取好的图像特征放在这里；空则是标注文件夹里的 features
     encoder: str = "EfficientNetLite0"  # 提取特征的图像网络；ResNet50 的权重要联网下载
     scale_size: Annotated[int, Range(32)] = 192  # 图片的短边先缩放到多少像素；自带的画是 128，放大了小东西才认得清
     img_size: Annotated[int, Range(32)] = 192  # 再取正中多少像素见方
@@ -39,11 +39,11 @@ class Config(BaseConfig):
     env: str = "caption"  # 这次训练的名字：结果在 runs/<env>/，也是 visdom 环境名
     plot_every: Annotated[int, Range(1)] = 100  # 每几步画曲线、存断点
     debug_file: str = "debug_caption"  # 训练中新建这个文件就进入 ipdb
-    model_path: str = ""  # 要载入的权重；空时 generate、test 用自带的，train 从头训练
+    model_path: str = ""  # 要载入的权重：文件，或自带的权重的名字，如 photos；空时 generate、test 用自带的，train 从头训练
 
     # 描述图片
-    test_img: str = "data/examples"  # generate 要描述的图片，或一个文件夹
+    test_img: str = ""  # generate 要描述的图片，或一个文件夹；空则是自带的场景和照片，各用认得它们的权重
     beam_size: Annotated[int, Range(1)] = 10  # 束搜索的宽度，1 为贪心
     max_caption_length: Annotated[int, Range(1)] = 40  # 一句最多几个词
-    length_norm: Annotated[float, Range(0)] = 0.7  # 候选按「对数概率 ÷ 长度的几次方」排名，0 为不除
+    length_norm: Annotated[float, Range(0, 10)] = 0.7  # 候选按「对数概率 ÷ 长度的几次方」排名，0 为不除
     picture: str = ""  # generate、test 把图片和描述画成一张图存到这里，空为不存

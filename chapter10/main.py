@@ -17,27 +17,36 @@ from captioner import (
     MODEL_OPTIONS,
     PROJECT,
     build_model,
-    check_data,
     check_folder,
-    describe,
+    check_given,
+    check_shape,
+    check_vocabulary,
     fingerprint,
     load_captioner,
-    load_weights,
     search,
     starting_point,
 )
 from config import Config
-from data import CaptionDataset, CaptionSampler, Features, Vocabulary, collate, segment
-from data.prepare import load_scenes, load_split
+from data import CaptionDataset, CaptionSampler, Features, Vocabulary, collate, join, segment
+from data.lookup import locate
+from data.prepare import load_items, load_scenes, load_split
 from data.prepare import prepare as prepare_data
+from describing import describe, things_to_describe
 from metrics import bleu
-from pictures import draw_looks, draw_sheet, images_at
+from pictures import draw_looks, draw_sheet, smallest
 from report import print_report
 from search import Candidate, greedy_search
 from utils import (
     Runtime,
     Visualizer,
     batches,
+    check_picture,
+    complain,
+    legible,
+    load_optimizer,
+    load_scheduler,
+    load_state,
+    quote,
     resume_point,
     run,
     save_checkpoint,
@@ -46,7 +55,7 @@ from utils import (
     setup,
 )
 
-FIXED = (*MODEL_OPTIONS, *IMAGE_OPTIONS, "batch_size", "seed", "min_appear", "max_words")   # 接着训练时不能换的选项
+FIXED = (*MODEL_OPTIONS, *IMAGE_OPTIONS, "batch_size", "seed", "min_appear", "max_words", "model_path")   # 接着训练时不能换的选项
 SAMPLES = 6                 # 每轮给验证集的前几张图写描述，看看进步
 CANDIDATES = 3              # generate 每张图显示几个候选
 EVALUATE_BATCH = 100        # 评价时一批几张图
@@ -58,6 +67,7 @@ def train(opt: Config) -> None:
     folder = Path("runs") / opt.env
     last = resume_point(opt, folder, PROJECT, FIXED)
     check_folder(opt, folder)
+    check_given(opt)
 
     items, features = load_split(opt, "train", runtime)
     val_items, val_features = load_split(opt, "val", runtime)
@@ -70,7 +80,7 @@ def train(opt: Config) -> None:
     seed_step(opt.seed)
     model = build_model(opt, len(vocabulary), features.cells, features.channels)
     if weights:
-        load_weights(model, weights, opt.model_path or folder / "last.pth")
+        load_state(model, weights, opt.model_path or folder / "last.pth")
     else:
         model.standardize.fit(features.sample())
     net = runtime.wrap(model)
@@ -79,8 +89,8 @@ def train(opt: Config) -> None:
     scheduler = t.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, opt.warmup_steps, total))
     step, best, elapsed = 0, -1.0, 0.0
     if last:
-        optimizer.load_state_dict(last["optimizer"])
-        scheduler.load_state_dict(last["scheduler"])
+        load_optimizer(optimizer, last["optimizer"], opt, folder / "last.pth", lr="lr", weight_decay="weight_decay")
+        load_scheduler(scheduler, last["scheduler"], folder / "last.pth")
         step, best, elapsed = last["step"], last["best"], last["elapsed"]
 
     if runtime.is_main and not last:
@@ -153,23 +163,31 @@ def train(opt: Config) -> None:
             save_last()
     vis.close()
     if runtime.is_main:
-        print(f"完成。描述图片：python main.py generate --model-path={(folder / 'best.pth').as_posix()}")
+        print(f"完成。描述图片：python main.py generate --model-path={quote(folder / 'best.pth')}")
 
 
 def generate(opt: Config) -> None:
     """描述图片：--test-img=图片或文件夹；--picture=画出每个词看的是哪里"""
     runtime = setup(opt.use_gpu)
-    paths = images_at(opt.test_img)
-    captioner = load_captioner(opt, runtime.device)
-    found = describe(captioner, paths, opt, runtime)
-    for path, candidates in zip(paths, found):
-        print(path.as_posix())
-        for candidate in candidates[:CANDIDATES]:
-            print(f"  {candidate.score:7.3f}  {''.join(captioner.vocabulary.decode(candidate.ids))}")
+    jobs = things_to_describe(opt, runtime.device)
+    everything = [path for _, paths in jobs for path in paths]
     if opt.picture:
-        best = [candidates[0] for candidates in found]
-        draw_looks(paths, best, captioner.vocabulary, captioner.scale_size, captioner.img_size, opt.picture)
-        print(f"图存到 {opt.picture}")
+        check_picture(opt.picture, "--picture", everything, smallest(len(everything)))
+    described, bad = [], []
+    for captioner, paths in jobs:
+        print(f"权重 {here(captioner.path)}，每个词后面是写它时的概率：")
+        for one in describe(captioner, paths, opt, runtime, bad):
+            described.append((captioner, one))
+            print(here(one.path))
+            for i, candidate in enumerate(one.candidates[:CANDIDATES]):
+                words = captioner.vocabulary.decode(candidate.ids)
+                print(f"  {candidate.score:7.3f}  {join(words)}")
+                if i == 0 and words:
+                    print(f"           {'  '.join(f'{word} {prob:.0%}' for word, prob in zip(words, one.probs))}")
+    if opt.picture and described:
+        draw_looks(described, opt.picture)
+        print(f"图存到 {legible(opt.picture)}")
+    complain(bad)
 
 
 def test(opt: Config) -> None:
@@ -178,19 +196,29 @@ def test(opt: Config) -> None:
     captioner = load_captioner(opt, runtime.device)
     for name in IMAGE_OPTIONS:
         setattr(opt, name, getattr(captioner, name))
-    items, features = load_split(opt, "test", runtime)
-    check_data(captioner, items, features)
+    items = load_items(opt, "test", runtime)
+    check_vocabulary(captioner.vocabulary, items, captioner.path)
+    paths = locate(opt.img_path, [item.image_id for item in items], "--img-path") if opt.picture else []
+    if opt.picture:
+        check_picture(opt.picture, "--picture", paths)
+    _, features = load_split(opt, "test", runtime)
+    check_shape(captioner.cells, captioner.channels, features, captioner.path)
     written = write_all(features, captioner.vocabulary, runtime, lambda grid: search(captioner, grid, opt))
-    scenes = load_scenes(opt.caption_data_path, "test")
+    scenes = load_scenes(opt.caption_data_path, "test", items)
     print_report(written, items, scenes)
     if opt.picture:
-        draw_sheet([Path(opt.img_path) / item.image_id for item in items], written, scenes, opt.picture)
-        print(f"图存到 {opt.picture}")
+        draw_sheet(paths, written, scenes, opt.picture)
+        print(f"图存到 {legible(opt.picture)}")
 
 
 def prepare(opt: Config) -> None:
     """画自带的场景并提取特征；--source=npm 先重画精灵图；--source=文件夹 检查并转换官方数据"""
     prepare_data(opt, setup(opt.use_gpu))
+
+
+def here(path: Path) -> str:
+    """路径写得短些：在当前文件夹里的，写相对路径。"""
+    return legible(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def lr_factor(step: int, warmup_steps: int, total: int) -> float:
@@ -214,7 +242,7 @@ def write_all(features: Features, vocabulary: Vocabulary, runtime: Runtime,
 
 def show_samples(written: list[list[str]], items: list, vis: Visualizer, folder: Path, step: int) -> None:
     """验证集前几张图的描述，附到 runs/<env>/samples.txt。"""
-    lines = [f"{item.image_id}　{''.join(words)}" for item, words in zip(items[:SAMPLES], written)]
+    lines = [f"{legible(item.image_id)}　{join(words)}" for item, words in zip(items[:SAMPLES], written)]
     vis.log("\n".join(lines), "captions", step)
     with open(folder / "samples.txt", "a", encoding="utf-8") as file:
         file.write("\n".join([f"第 {step} 步", *lines, "", ""]))

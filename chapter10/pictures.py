@@ -1,33 +1,23 @@
-"""找图片，把图片和描述画在一起。图上的汉字用随书的思源黑体（Noto Sans SC）子集，只含常用字。"""
+"""把图片和描述画在一起。图上的汉字用随书的思源黑体（Noto Sans SC）子集，只含常用字。"""
 
+import re
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from data import Scene, Vocabulary, names_all_right
-from data.features import SUFFIXES, read_image
-from search import Candidate
-from utils import UserError
+from captioner import Captioner
+from data import Scene, join, names_all_right, read_image
+from describing import Described
+from utils import open_picture, save_picture
 
 FONT = Path(__file__).parent / "data" / "font" / "NotoSansSC-subset.otf"
 PICTURE, WIDTH, LINE, COLUMNS = 176, 232, 20, 4     # 成绩单：图的边长、格宽、行高（像素），一行几格
 PANEL, PANELS = 96, 10                              # 注意力图：每格的边长（像素），一行几格
+ROW = PANEL + 2 * LINE                              # 一行格子连同下面的词和概率，多高
+DOUBT = 0.3                                         # 概率低于它的词，是拿不准的
 RIGHT, WRONG, UNKNOWN = "#1a7f37", "#cf222e", "#333333"
 SHOWN = 24                                          # 成绩单上至多几张图
-
-
-def images_at(path: str) -> list[Path]:
-    """path 是图片时就是它，是文件夹时是里面的图片，按名字排列。"""
-    place = Path(path)
-    if place.is_file():
-        return [place]
-    if not place.is_dir():
-        raise UserError(f"--test-img={path} 不存在：给出一张图片，或一个装着图片的文件夹")
-    found = sorted(file for file in place.iterdir() if file.suffix.lower() in SUFFIXES)
-    if not found:
-        raise UserError(f"{path} 里没有图片（{'、'.join(sorted(SUFFIXES))}）")
-    return found
 
 
 def font(size: int) -> ImageFont.FreeTypeFont:
@@ -43,56 +33,61 @@ def draw_sheet(paths: list[Path], written: list[list[str]], scenes: list[Scene] 
     pen, letters = ImageDraw.Draw(sheet), font(15)
     for place, i in enumerate(picked):
         x, y = place % columns * WIDTH, place // columns * height
-        with Image.open(paths[i]) as image:
-            image = image.convert("RGB")
-            image = image.resize([max(1, round(side * PICTURE / max(image.size))) for side in image.size],
-                                 Image.Resampling.BICUBIC)
+        image = open_picture(paths[i], draft=PICTURE)
+        image = image.resize([max(1, round(side * PICTURE / max(image.size))) for side in image.size],
+                             Image.Resampling.BICUBIC)
         sheet.paste(image, (x + (WIDTH - image.width) // 2, y + 8))
-        sentence = "".join(written[i])
+        sentence = join(written[i])
         right = scenes and names_all_right(sentence, scenes[i])
         color = UNKNOWN if not scenes else RIGHT if right else WRONG
         for row, line in enumerate(wrap(sentence, letters, WIDTH - 16)[:3]):
             pen.text((x + WIDTH / 2, y + PICTURE + 10 + row * LINE), line, color, letters, anchor="ma")
-    save(sheet, target)
+    save_picture(sheet, target, "--picture", paths)
 
 
 def wrap(sentence: str, letters: ImageFont.FreeTypeFont, width: int) -> list[str]:
-    """按宽度折行；标点不放在行首。"""
+    """按宽度折行；英文的词不拆开，标点不放在行首。"""
     lines = [""]
-    for char in sentence:
-        if letters.getlength(lines[-1] + char) > width and char not in "，、。":
+    for part in re.findall(r"[^\W\u2e80-\uffff]+\W?|.", sentence):
+        if lines[-1] and letters.getlength(lines[-1] + part.rstrip()) > width and part not in "，、。":
             lines.append("")
-        lines[-1] += char
+        lines[-1] += part
     return lines
 
 
-def draw_looks(paths: list[Path], candidates: list[Candidate], vocabulary: Vocabulary, scale_size: int, img_size: int,
-               target: str) -> None:
+def draw_looks(described: list[tuple[Captioner, Described]], target: str) -> None:
     """每张图一段：先是原图，然后每个词一格，越亮的地方写这个词时看得越多。没有注意力的网络只画原图和整句。"""
-    strips = [strip(read_image(path, scale_size, img_size).permute(1, 2, 0).numpy(), candidate, vocabulary)
-              for path, candidate in zip(paths, candidates)]
+    strips = [strip(captioner, one) for captioner, one in described]
     sheet = Image.new("RGB", (max(part.width for part in strips), sum(part.height for part in strips)), "white")
     y = 0
     for part in strips:
         sheet.paste(part, (0, y))
         y += part.height
-    save(sheet, target)
+    save_picture(sheet, target, "--picture", [one.path for _, one in described])
 
 
-def strip(pixels: np.ndarray, candidate: Candidate, vocabulary: Vocabulary) -> Image.Image:
-    """一张图的一段。pixels 是 (S, S, 3) 的 uint8。"""
+def strip(captioner: Captioner, described: Described) -> Image.Image:
+    """一张图的一段，每个词下面是它的概率，不到 DOUBT 的是红字。"""
+    best, words = described.candidates[0], captioner.vocabulary.decode(described.candidates[0].ids)
+    pixels = read_image(described.path, captioner.scale_size, captioner.img_size).permute(1, 2, 0).numpy()      # (S, S, 3)
     image = Image.fromarray(pixels).resize((PANEL, PANEL), Image.Resampling.BICUBIC)
-    words = vocabulary.decode(candidate.ids)
-    panels = [(lit(image, look), word) for look, word in zip(candidate.looks, words)]
-    rows, height = max(1, -(-(len(panels) + 1) // PANELS)), PANEL + LINE + 4
-    whole = Image.new("RGB", (PANELS * PANEL, LINE + 8 + rows * height), "white")
-    pen, letters = ImageDraw.Draw(whole), font(15)
-    pen.text((4, 4), "".join(words), UNKNOWN, letters)
-    for place, (panel, word) in enumerate([(image, ""), *panels]):
-        x, y = place % PANELS * PANEL, LINE + 8 + place // PANELS * height
+    panels = [(lit(image, look), word, prob) for look, word, prob in zip(best.looks, words, described.probs)]
+    rows = max(1, -(-(len(panels) + 1) // PANELS))
+    whole = Image.new("RGB", (PANELS * PANEL, LINE + 8 + rows * ROW), "white")
+    pen, letters, small = ImageDraw.Draw(whole), font(15), font(12)
+    pen.text((4, 4), join(words), UNKNOWN, letters)
+    for place, (panel, word, prob) in enumerate([(image, "", 1), *panels]):
+        x, y = place % PANELS * PANEL, LINE + 8 + place // PANELS * ROW
         whole.paste(panel, (x + 1, y))
         pen.text((x + PANEL / 2, y + PANEL), word, UNKNOWN, letters, anchor="ma")
+        if word:
+            pen.text((x + PANEL / 2, y + PANEL + LINE), f"{prob:.0%}", WRONG if prob < DOUBT else UNKNOWN, small, anchor="ma")
     return whole
+
+
+def smallest(count: int) -> tuple[int, int]:
+    """draw_looks 画 count 张图至少多大（宽、高，像素）：动手之前就看存不存得下。"""
+    return PANELS * PANEL, count * (LINE + 8 + ROW)
 
 
 def lit(image: Image.Image, look: list[float]) -> Image.Image:
@@ -102,11 +97,3 @@ def lit(image: Image.Image, look: list[float]) -> Image.Image:
     light = Image.fromarray(weights).resize(image.size, Image.Resampling.BICUBIC)
     bright = 0.2 + 0.8 * np.clip(np.array(light), 0, 1)[..., None]
     return Image.fromarray((np.array(image) * bright).astype(np.uint8)).resize((PANEL - 2, PANEL - 2))
-
-
-def save(image: Image.Image, target: str) -> None:
-    Path(target).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        image.save(target)
-    except ValueError:
-        raise UserError(f"--picture={target} 的扩展名不认识：用 .png 或 .jpg") from None

@@ -1,6 +1,6 @@
 """test 命令的成绩表。"""
 
-from data import Annotation, Scene, counts_all_right, names_all_right, names_in, segment
+from data import Annotation, Scene, counts_all_right, join, names_all_right, names_in, segment
 from metrics import evaluate
 
 METRICS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr")
@@ -14,9 +14,10 @@ def print_report(written: list[list[str]], items: list[Annotation], scenes: list
         groups["没见过的搭配"] = [i for i, scene in enumerate(scenes) if scene.unseen]
     groups = {name: part for name, part in groups.items() if part}
     table = {}
-    for unit, cut in (("词", segment), ("字", list)):
-        references = [[cut(caption) for caption in item.captions] for item in items]
-        candidates = written if unit == "词" else [list("".join(words)) for words in written]
+    cut = [[segment(caption) for caption in item.captions] for item in items]
+    for unit in ("词", "字"):
+        references = cut if unit == "词" else [[list(join(words)) for words in captions] for captions in cut]
+        candidates = written if unit == "词" else [list(join(words)) for words in written]
         for name, part in groups.items():
             table[unit, name] = evaluate([candidates[i] for i in part], [references[i] for i in part])
     print(f"{'单位':<4}{'部分':<12}{'张数':>6}" + "".join(f"{metric:>9}" for metric in METRICS))
@@ -44,7 +45,7 @@ def by_kinds(written: list[list[str]], scenes: list[Scene], part: list[int]) -> 
 
 def right_names(written: list[list[str]], scenes: list[Scene]) -> dict[str, float]:
     """all：每样东西都说对的句子占几成；counts：个数也都对的；precision、recall：以「一样东西」为单位，重复说的算说错。"""
-    sentences = ["".join(words) for words in written]
+    sentences = [join(words) for words in written]
     said = [names_in(sentence) for sentence in sentences]
     hits = sum(len(scene.names.intersection(names)) for names, scene in zip(said, scenes))
     return {"all": sum(map(names_all_right, sentences, scenes)) / max(1, len(scenes)),

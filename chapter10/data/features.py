@@ -4,34 +4,27 @@
 同一张图的特征会随同批的图变化。
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 import torch as t
-from PIL import Image, ImageOps
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 import models
-from utils import Runtime, UserError, batches
+from utils import Runtime, UserError, batches, legible, open_picture, replacing
 
-from .annotations import PREPARE, Annotation, file_digest, read_json
+from .annotations import PREPARE, Annotation, file_digest, read_json, save_json
+from .lookup import locate
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+DAMAGED = f"损坏，或不是 prepare 算的特征：删去它（或换一个 --img-feature-path），再运行 {PREPARE}"
 EXTRACT_BATCH = {"cpu": 8}              # 一次算几张；在 CPU 上，小批的中间结果留得进缓存，比大批快一半
 
 
 def read_image(path: str | Path, scale_size: int, img_size: int) -> t.Tensor:
     """读一张图，按 to_pixels 缩放裁剪，返回 (3, S, S) 的 uint8。读不出来时抛出 UserError。"""
-    try:
-        with Image.open(path) as image:
-            image.draft("RGB", (2 * scale_size, 2 * scale_size))     # 大的 JPEG 直接解码成小图
-            return to_pixels(ImageOps.exif_transpose(image).convert("RGB"), scale_size, img_size)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        if not Path(path).is_file():
-            raise UserError(f"找不到图片 {Path(path).as_posix()}：检查 --img-path，标注里的 image_id 要有对应的文件") from None
-        raise UserError(f"{Path(path).as_posix()} 读不出来：不是图片，或文件已损坏；换掉或删去它") from None
+    return to_pixels(open_picture(path, draft=2 * scale_size), scale_size, img_size)     # 大的 JPEG 直接解码成小图
 
 
 def to_pixels(image: Image.Image, scale_size: int, img_size: int) -> t.Tensor:
@@ -79,8 +72,13 @@ class Features:
         try:
             self.data = np.load(path, mmap_mode="r", allow_pickle=False)
             _, self.cells, self.channels = self.data.shape
-        except (ValueError, EOFError, AttributeError, SyntaxError):
-            raise UserError(f"{path.as_posix()} 损坏，或不是特征：重新运行 {PREPARE}") from None
+            good = self.data.dtype == np.float16
+        except MemoryError:
+            raise
+        except Exception:               # 坏文件能让 NumPy 抛出的错误数不全
+            good = False
+        if not good:
+            raise UserError(f"{legible(path)} {DAMAGED}")
 
     def __getitem__(self, index: int) -> t.Tensor:
         return t.from_numpy(np.array(self.data[index]))
@@ -97,9 +95,12 @@ def feature_file(folder: str | Path, split: str) -> Path:
     return Path(folder) / f"{split}.npy"
 
 
+RECIPE = ("encoder", "scale_size", "img_size", "annotation")
+
+
 def recipe(annotation: Path, encoder: str, scale_size: int, img_size: int) -> dict:
     """特征是由什么算出来的；存在 .npy 旁边的 .json 里，读的时候核对。"""
-    return {"encoder": encoder, "scale_size": scale_size, "img_size": img_size, "annotation": file_digest(annotation)}
+    return dict(zip(RECIPE, (encoder, scale_size, img_size, file_digest(annotation))))
 
 
 def complaint(folder: str | Path, split: str, wanted: dict, count: int) -> str:
@@ -107,14 +108,14 @@ def complaint(folder: str | Path, split: str, wanted: dict, count: int) -> str:
     path = feature_file(folder, split)
     if not path.is_file() or not path.with_suffix(".json").is_file():
         return ""
-    damaged = f"{path.as_posix()} 或旁边的 {split}.json 损坏：重新运行 {PREPARE}"
+    damaged = f"{legible(path)} 或旁边的 {split}.json {DAMAGED}"
     try:
         found = read_json(path.with_suffix(".json"))
         if found["annotation"] != wanted["annotation"]:
-            return f"{path.as_posix()} 比标注旧：标注改过了，重新运行 {PREPARE}"
-        for name in ("encoder", "scale_size", "img_size"):
+            return f"{legible(path)} 比标注旧：标注改过了，重新运行 {PREPARE}"
+        for name in RECIPE[:3]:
             if found[name] != wanted[name]:
-                return (f"{path.as_posix()} 是用 {name}={found[name]} 算的，与 {wanted[name]} 不符："
+                return (f"{legible(path)} 是用 {name}={found[name]} 算的，与 {wanted[name]} 不符："
                         f"改回这个选项，或用它重新运行 {PREPARE}")
         return "" if len(Features(path)) == count else damaged
     except (UserError, KeyError, TypeError):
@@ -127,30 +128,34 @@ def open_features(folder: str | Path, split: str) -> Features | None:
     return Features(path) if path.is_file() and path.with_suffix(".json").is_file() else None
 
 
+def check_place(folder: str | Path, split: str) -> None:
+    """特征要写的两个文件已有，又不是一对特征时抛出 UserError：可能是读者自己的，比如就放在一起的标注 train.json。"""
+    path = feature_file(folder, split)
+    story = path.with_suffix(".json")
+    found = read_json(story) if story.is_file() else None
+    if (path.exists() or story.exists()) and not (path.is_file() and isinstance(found, dict) and set(RECIPE) <= set(found)):
+        raise UserError(f"特征要存成 {legible(path)} 和旁边的 {story.name}，那里已经有别的文件，不敢盖掉："
+                        "移开它们，或换一个 --img-feature-path")
+
+
 def extract(folder: str | Path, split: str, items: list[Annotation], img_path: str | Path, wanted: dict, runtime: Runtime,
             num_workers: int) -> Features:
-    """给一个划分的全部图片算特征，存到 folder，返回读它的 Features。算到一半中断不会留下看似完整的文件。"""
-    paths = [Path(img_path) / item.image_id for item in items]
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        raise UserError(f"{len(missing)} 个 image_id 没有对应的图片，第一个是 {missing[0].as_posix()}：检查 --img-path")
+    """给一个划分的全部图片算特征，存到 folder，返回读它的 Features。算到一半中断，旧的还在，也不会留下看似完整的文件。"""
+    check_place(folder, split)
+    paths = locate(img_path, [item.image_id for item in items], "--img-path")
     encoder = make_encoder(wanted["encoder"]).to(runtime.device)
     target = feature_file(folder, split)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.with_suffix(".json").unlink(missing_ok=True)
-    partial = target.with_suffix(".npy.tmp")
+    story = target.with_suffix(".json")
     pictures = Pictures(paths, wanted["scale_size"], wanted["img_size"])
     loader = DataLoader(pictures, EXTRACT_BATCH.get(runtime.device.type, 64), num_workers=num_workers)
-    try:
-        with open(partial, "wb") as file:               # 不用内存映射来写：盘满时它不报错，进程直接被杀
-            for images in tqdm(batches(loader), f"提取特征 {split}", len(loader), leave=False):
-                grid = encode(encoder, images, runtime).half().cpu().numpy()                    # (B, L, C)
-                if not file.tell():
-                    shape = (len(paths), *grid.shape[1:])
-                    np.lib.format.write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
-                file.write(grid.tobytes())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    target.with_suffix(".json").write_text(json.dumps(wanted), encoding="utf-8")
+    with replacing(target) as file:                     # 不用内存映射来写：盘满时它不报错，进程直接被杀
+        for images in tqdm(batches(loader), f"提取特征 {split}", len(loader), leave=False):
+            grid = encode(encoder, images, runtime).half().cpu().numpy()                        # (B, L, C)
+            if not file.tell():
+                shape = (len(paths), *grid.shape[1:])
+                np.lib.format.write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
+            file.write(grid.tobytes())
+        if story.exists():
+            save_json(story, wanted | {"annotation": ""})       # 换文件的那一刻断电，旧的说明也不会配上新的特征
+    save_json(story, wanted)
     return Features(target)

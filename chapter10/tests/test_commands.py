@@ -164,11 +164,10 @@ def test_checkpoint_of_another_encoder_or_network(capsys, tiny_run, folder):
     assert "rnn_hidden" in fails(capsys, "test", *DATA, f"--model-path={path}", "--rnn-hidden=20")
     assert "CaptionModel" in fails(capsys, "test", *DATA, f"--model-path={path}", "--model=CaptionModel")
     content = load_checkpoint(path, "caption")
-    content["config"]["encoder"] = "ResNet50"
-    save_checkpoint("resnet.pth", content)
+    save_checkpoint("resnet.pth", {**content, "config": {**content["config"], "encoder": "ResNet50"}})
     message = fails(capsys, "test", *DATA[:3], "--model-path=resnet.pth")
     assert "encoder=EfficientNetLite0" in message and "ResNet50" in message
-    save_checkpoint("wide.pth", content | {"channels": 2048})
+    save_checkpoint("wide.pth", {**content, "config": {**content["config"]}, "channels": 2048})
     assert "wide.pth" in fails(capsys, "train", *DATA, "--batch-size=8", "--model-path=wide.pth")
 
 
@@ -204,7 +203,7 @@ def test_too_large_a_batch_and_no_words(capsys, folder):
     ({}, "caption"),
     ({"caption_train.json": "[{"}, "caption_train.json"),
     ({"caption_train.json": '{"images": []}'}, "annotations"),
-    ({"caption_train.json": '[{"image_id": "a.jpg", "caption": ["一只猫"]}]'}, "a.jpg"),
+    ({"caption_train.json": '[{"image_id": "a.jpg", "caption": ["一只猫"]}]'}, "没有图片"),
     ({"caption_train.json": '{"images": [{"id": 1}], "annotations": []}'}, "file_name"),
 ])
 def test_bad_source_folder(capsys, workdir, files, says):
@@ -227,9 +226,9 @@ def test_generate_draws_where_each_word_looked(tiny_run, monkeypatch, tmp_path, 
     monkeypatch.chdir(tiny_run)
     call("generate", "--model-path=runs/tiny/best.pth", "--test-img=data/images", f"--picture={tmp_path / 'a/looks.png'}")
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 36 * 4 + 1 and (tmp_path / "a/looks.png").is_file()
+    assert sum(line.startswith("data/images/") for line in lines) == 36 and (tmp_path / "a/looks.png").is_file()
     call("generate", "--model-path=runs/tiny/best.pth", "--test-img=data/images/test0.jpg", "--beam-size=1")
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert len(capsys.readouterr().out.splitlines()) <= 4
     assert "looks.xyz" in fails(capsys, "generate", "--model-path=runs/tiny/best.pth",
                                 "--test-img=data/images/test0.jpg", "--picture=looks.xyz")
 

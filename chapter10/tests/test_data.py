@@ -210,7 +210,8 @@ def test_a_picture_is_the_same_every_time_and_different_from_others(scenes):
 
 def test_rendering_writes_the_official_format(workdir):
     render_split("val", workdir, workdir / "images", 6)
-    items, scenes = load_annotations("val.json"), load_scenes(workdir, "val")
+    items = load_annotations("val.json")
+    scenes = load_scenes(workdir, "val", items)
     assert len(items) == len(scenes) == len(list((workdir / "images").iterdir())) == 6
     for item, scene in zip(items, scenes):
         assert len(item.captions) == 5 and all(names_all_right(caption, scene) for caption in item.captions)

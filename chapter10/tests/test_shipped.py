@@ -88,7 +88,7 @@ def test_the_readmes_first_command(workdir, capsys):
     examples = sorted((PROJECT / "data/examples").iterdir())
     call("generate", f"--test-img={PROJECT / 'data/examples'}", "--picture=out/looks.png")
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4 * len(examples) + 1
+    assert len(lines) == 1 + 5 * len(examples) + 1
     with Image.open("out/looks.png") as image:
         assert image.width > 900 and image.height > 100 * len(examples)
 
@@ -101,7 +101,7 @@ def test_test_prepares_its_own_split(workdir, capsys, monkeypatch):
     assert "没见过的搭配 12 张：每样东西都说对的" in shown and "BLEU-4" in shown and "CIDEr" in shown
     assert (workdir / "sheet.png").is_file()
     assert {path.name for path in (workdir / "runs/scenes").iterdir()} == {
-        "images", "features", "test.json", "test_scenes.json"}
+        "images", "features", "test.json", "test_scenes.json", "prepared.json"}
 
 
 def test_prepare_without_options(workdir, capsys, monkeypatch):

@@ -62,7 +62,7 @@ def test_best_weights_are_small_enough_to_share(tiny_run, monkeypatch, capsys):
     best = last("tiny", "best")
     assert {weight.dtype for weight in best["model"].values()} == {t.float16} and "optimizer" not in best
     call("generate", "--model-path=runs/tiny/best.pth", "--test-img=data/images/test0.jpg")
-    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert "data/images/test0.jpg" in capsys.readouterr().out
 
 
 def test_workers_give_the_same_training(folder):

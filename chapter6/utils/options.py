@@ -6,6 +6,7 @@ import difflib
 import errno
 import inspect
 import os
+import re
 import sys
 import textwrap
 import typing
@@ -13,13 +14,13 @@ from pathlib import Path
 
 import fire
 
+from .files import UserError, held, legible, quote
+
 # 这些错在使用者的磁盘和文件夹，不在程序
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT,
                errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
-
-
-class UserError(Exception):
-    """使用者能自己改正的错误：只显示一行话，退出状态 2，不显示调用栈。"""
+PLACE = re.compile("(path|root|file|img|picture|source|dir|folder)$")      # 值是文件或文件夹的选项，名字这样结尾
+TINIEST, BIGGEST = 1.2e-38, 3.4e38                                          # float32 能有的绝对值
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +79,10 @@ class BaseConfig:
         for name, text in options.items():
             if name not in names:
                 raise UserError(self._unknown(name, names))
-            setattr(self, name, convert(name, text, types[name]))
+            value = convert(name, text, types[name])
+            if value == "" != getattr(self, name):
+                raise UserError(f"选项 {flag(name)} 是空的，它要一个值；不给它就是 {getattr(self, name)}")
+            setattr(self, name, value)
         self.given = frozenset(options)
         return self
 
@@ -122,8 +126,14 @@ def convert(name: str, text, annotation):
     except (KeyError, ValueError):
         wanted = {int: "整数", float: "数", bool: "True 或 False"}[kind]
         raise UserError(f"选项 {flag(name)} 要{wanted}，收到的是 {text!r}") from None
-    if kind is float and value != value:
-        raise UserError(f"选项 {flag(name)} 要数，收到的是 {text!r}")
+    if kind is int and abs(value) >= 2 ** 63 or kind is float and value and not TINIEST <= abs(value) <= BIGGEST:
+        raise UserError(f"选项 {flag(name)} 的值 {text!r} 太大、太小或不是数，算不了")
+    if kind is str and PLACE.search(name):
+        value = os.path.expanduser(value)           # --picture=~/a.png 里的 ~，shell 不展开
+    if name == "env" and (set(re.split(r"[\\/]", value)) & {"", ".", ".."} or Path(value).is_absolute()):
+        raise UserError(f"选项 --env 的值 {text!r} 不行：它是 runs/ 里一个文件夹的名字")
+    if name == "debug_file" and Path(value).is_dir():
+        raise UserError(f"选项 --debug-file 要一个文件名，{text!r} 是文件夹")
     for limit in limits:
         if not limit.accepts(value):
             raise UserError(f"选项 {flag(name)} 的值 {text!r} 不行：{limit}")
@@ -134,13 +144,14 @@ def show_help(commands: dict, config: type[BaseConfig]) -> None:
     """列出命令，以及每个选项的名字、默认值和注释。"""
     print("用法：python main.py <命令> --选项=值 …\n\n命令：")
     for name, command in commands.items():
-        print(f"  {name:<10}{(inspect.getdoc(command) or '').splitlines()[0]}")
+        print(f"  {name:<10}{[*(inspect.getdoc(command) or '').splitlines(), ''][0]}")      # -OO 没有文档
     print(f"  {'help':<10}显示这页帮助\n\n选项（默认值）：")
     for name, default, comment in config.describe():
         print(f"  {flag(name):<22}{default:<22} {comment}")
 
 
-def _check_words(words: list[str], commands: list[str]) -> None:
+def _check_words(words: list[str], commands: list[str], config: type[BaseConfig]) -> list[str]:
+    """检查写法，返回同样意思的 命令 --选项=值 …：隔着空格的值接上，不带值的开关补上 True 或 False。"""
     if words[0] not in commands:
         near = difflib.get_close_matches(words[0], commands, n=1)
         hint = f"是不是 {near[0]}？" if near else ""
@@ -149,13 +160,28 @@ def _check_words(words: list[str], commands: list[str]) -> None:
         spaced = word.startswith("--") and word.endswith("=") and not following.startswith("--")
         if word.startswith("=") or spaced:
             raise UserError(f"{word!r} 处：等号两边不能有空格，写成 --选项=值，如 --max-epoch=20")
-        if word in ("-", "--"):
+        if word in ("-", "--") or word.startswith("--="):
             raise UserError(f"多余的 {word!r}：选项要写成 --选项=值")
+    types, full, rest = typing.get_type_hints(config), [words[0]], words[1:]
+    while rest:
+        word, *rest = rest
+        name = word.lstrip("-").replace("-", "_")
+        if not re.match(r"--|-[^\W\d]", word) or "=" in word:
+            full.append(word)
+        elif rest and not re.match(r"--|-[^\W\d]", rest[0]):
+            full.append(f"{word}={rest.pop(0)}")
+        elif types.get(name, bool) is bool and types.get(name.removeprefix("no"), bool) is bool:
+            off = name not in types and name.removeprefix("no") in types
+            full.append(f"{flag(name.removeprefix('no'))}=False" if off else f"{word}=True")
+        else:
+            name = name if name in types else name.removeprefix("no")
+            raise UserError(f"选项 {flag(name)} 要一个值，写成 {flag(name)}=值")
+    return full
 
 
 def _next_time(opt: BaseConfig) -> str:
     if Path("runs", opt.env, "last.pth").is_file():
-        return f"接着训练：python main.py train --resume --env={opt.env}"
+        return f"接着训练：python main.py train --resume --env={quote(opt.env)}"
     return "还没有存过断点，只能从头训练"
 
 
@@ -165,9 +191,11 @@ def run(commands: dict, config: type[BaseConfig], words: list[str] | None = None
     fire 负责把 `--name=value` 交给对应的函数；值一律先当文本，再按 config 的标注转换。
     使用者的错误和磁盘的错误显示为一行话并以状态 2 退出，Ctrl-C 以 130 退出并说出怎样接着训练。
     """
-    for stream in (sys.stdout, sys.stderr):   # Windows 的终端编码未必容得下所有汉字
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:        # 启动时就关着的（2>&-）
+            setattr(sys, name, open(os.devnull, "w"))       # noqa: SIM115
+        if hasattr(getattr(sys, name), "reconfigure"):      # Windows 的终端编码未必容得下所有汉字
+            getattr(sys, name).reconfigure(errors="replace")
     words = sys.argv[1:] if words is None else words
 
     def wrap(name, command):
@@ -180,17 +208,26 @@ def run(commands: dict, config: type[BaseConfig], words: list[str] | None = None
                 command(opt)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(_next_time(opt) if name == "train" else "") from None
+            except BrokenPipeError:           # 接着的 head 看够了
+                raise BrokenPipeError(_next_time(opt) if name == "train" else "") from None
             except OSError as error:
                 if error.errno not in DISK_ERRORS:
                     raise
-                raise UserError(f"{error.filename or '文件'} 读写不了（{error.strerror}）：检查路径、磁盘空间和文件夹的权限") from None
+                raise UserError(f"{legible(str(error.filename or '文件'))} 读写不了（{error.strerror}）：检查路径、磁盘空间和文件夹的权限") from None
         return call
 
     try:
         if not words or words[0] == "help" or {"-h", "--help"} & set(words):
-            return show_help(commands, config)
-        _check_words(words, [*commands, "help"])
-        fire.Fire({name: wrap(name, command) for name, command in commands.items()}, words)
+            show_help(commands, config)
+        else:
+            words = _check_words(words, [*commands, "help"], config)
+            fire.Fire({name: wrap(name, command) for name, command in commands.items()}, words)
+        sys.stdout.flush()
+    except BrokenPipeError as stop:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())      # 退出时还会冲一次，别再出错
+        if str(stop):
+            print(f"\n输出没有人看了，已停止。{stop}", file=sys.stderr)
+        raise SystemExit(141 if str(stop) else 0) from None
     except UserError as error:
         if os.environ.get("RANK", "0") == "0":      # torchrun 起的几个进程只说一遍
             print(f"错误：{error}", file=sys.stderr)
@@ -199,3 +236,5 @@ def run(commands: dict, config: type[BaseConfig], words: list[str] | None = None
         if os.environ.get("RANK", "0") == "0":
             print(f"\n已停止。{stop}", file=sys.stderr)
         raise SystemExit(130) from None
+    finally:
+        held.clear()                                # 放开 claim 占住的文件夹

@@ -1,14 +1,16 @@
 """成批取数据：每轮打乱一次、可以从任何一批接着来的次序，以及取数进程出错时的一句话。"""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.queues import Queue
 
 import numpy as np
 from torch.utils.data import DataLoader, Sampler
 
-from .options import UserError
+from .files import UserError
 
 
 class BatchSampler(Sampler):
@@ -43,7 +45,7 @@ class BatchSampler(Sampler):
 
 
 def batches(loader: DataLoader) -> Iterator:
-    """逐批取数据。取数进程里的 UserError 到了主进程会带上一大段调用栈，这里还原成一行。"""
+    """逐批取数据。取数进程里的 UserError 到了主进程会带上一大段调用栈，这里还原成一行；取数进程死了也是一行。"""
     try:
         with _uninterrupted():
             iterator = _start(loader)
@@ -52,6 +54,11 @@ def batches(loader: DataLoader) -> Iterator:
             del iterator
     except UserError as error:
         raise UserError(str(error).strip().splitlines()[-1].partition("UserError: ")[2] or str(error)) from None
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError("取数进程意外结束，多半是内存或共享内存（/dev/shm）不够：减小 --num-workers 或 --batch-size；"
+                        "Docker 的 /dev/shm 只有 64 MB，用 --shm-size=1g 加大") from None
 
 
 @contextmanager
@@ -73,6 +80,7 @@ def _start(loader: DataLoader) -> Iterator:
         return iter(loader)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     hook, sys.excepthook = sys.excepthook, _hush
+    loader.worker_init_fn = getattr(loader, "worker_init_fn", None) or _give_up_on_lost_batches
     try:
         return iter(loader)
     finally:
@@ -84,3 +92,8 @@ def _hush(kind: type, error: BaseException, trace) -> None:
     """取数进程里，交到一半的数据没人接了，是主进程停了，不必显示调用栈。"""
     if not issubclass(kind, ConnectionError):
         sys.__excepthook__(kind, error, trace)
+
+
+def _give_up_on_lost_batches(_: int) -> None:
+    """取数进程里，一批数据放不进共享内存时，Python 只显示调用栈，主进程就永远等下去；改为结束这个进程，主进程会知道。"""
+    Queue._on_queue_feeder_error = staticmethod(lambda *_: os._exit(1))
