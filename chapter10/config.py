@@ -33,7 +33,6 @@ class Config(BaseConfig):
     warmup_steps: Annotated[int, Range(0)] = 200  # 前几步学习率从 0 升到 lr，之后按余弦降到 0
     weight_decay: Annotated[float, Range(0)] = 0.01  # AdamW 的权重衰减
     label_smoothing: Annotated[float, Range(0, 0.9)] = 0.0  # 目标词只占 1 减去它，其余平分给整个词表；照片的描述各人说法不同，0.1 好些
-    self_critical: Annotated[int, Range(0, 100)] = 0  # 大于 1 时朝 CIDEr 微调：每张图自己写这么多句，好的多写，差的少写；0 为学人写的句子
     grad_clip: Annotated[float, Range(above=0)] = 1.0  # 梯度范数的上限
     seed: Annotated[int, Range(0)] = 0  # 随机种子
     resume: bool = False  # 从 runs/<env>/last.pth 接着训练

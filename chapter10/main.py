@@ -32,14 +32,12 @@ from data.lookup import locate
 from data.prepare import load_items, load_scenes, load_split
 from data.prepare import prepare as prepare_data
 from describing import describe, things_to_describe
-from metrics import Cider, bleu, cider
+from metrics import bleu, cider
 from pictures import draw_looks, draw_sheet, smallest
 from report import print_report
 from search import Candidate, greedy_search
-from selfcritical import criticize
 from utils import (
     Runtime,
-    UserError,
     Visualizer,
     batches,
     check_picture,
@@ -57,7 +55,7 @@ from utils import (
     setup,
 )
 
-FIXED = (*MODEL_OPTIONS, *IMAGE_OPTIONS, "self_critical", "batch_size", "seed", "min_appear", "max_words", "model_path")   # 接着训练时不能换的选项
+FIXED = (*MODEL_OPTIONS, *IMAGE_OPTIONS, "batch_size", "seed", "min_appear", "max_words", "model_path")   # 接着训练时不能换的选项
 SAMPLES = 6                 # 每轮给验证集的前几张图写描述，看看进步
 CANDIDATES = 3              # generate 每张图显示几个候选
 EVALUATE_BATCH = 100        # 评价时一批几张图
@@ -70,21 +68,16 @@ def train(opt: Config) -> None:
     last = resume_point(opt, folder, PROJECT, FIXED)
     check_folder(opt, folder)
     check_given(opt)
-    if opt.self_critical == 1:
-        raise UserError("--self-critical=1 不行：一张图至少写 2 句，才有高低可比；不用它就写 0")
 
     items, features = load_split(opt, "train", runtime)
     val_items, val_features = load_split(opt, "val", runtime)
     vocabulary, weights = starting_point(opt, last, items, features)
     references = [[segment(caption) for caption in item.captions] for item in val_items]
     train_set = CaptionDataset(features, items, vocabulary, opt.seed)
-    judge = Cider([[tuple(words.tolist()) for words in group] for group in train_set.sentences]) if opt.self_critical else None
     sampler = CaptionSampler(len(train_set), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
     loader = DataLoader(train_set, batch_sampler=sampler, collate_fn=collate, num_workers=opt.num_workers)
 
     seed_step(opt.seed)
-    if judge and "dropout" not in opt.given:
-        opt.dropout = 0.0                                       # 不丢弃：评的要是网络自己会写的句子
     model = build_model(opt, len(vocabulary), features.cells, features.channels)
     if weights:
         load_state(model, weights, opt.model_path or folder / "last.pth")
@@ -105,7 +98,6 @@ def train(opt: Config) -> None:
     vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
     stop = min(total, opt.max_steps or total)
     begin, recent, captions = time.time() - elapsed, [], 0
-    curve, title = ("reward", "自己写的句子 CIDEr {:.3f}") if judge else ("loss", "损失 {:.3f} nats/词")
 
     def save(name: str, **more) -> None:
         save_checkpoint(folder / name, {"project": PROJECT, "config": asdict(opt), "vocabulary": vocabulary.words,
@@ -123,28 +115,23 @@ def train(opt: Config) -> None:
         bar = tqdm(batches(loader), f"第 {epoch + 1}/{opt.max_epoch} 轮", len(loader), initial=done,
                    disable=not runtime.is_main, leave=False)
         start_time, counted = time.time(), captions
-        for grid, words, lengths, images in bar:                # (B, L, C), (B, T), (B,), 图的下标
+        for grid, words, lengths in bar:                        # (B, L, C), (B, T), (B,)
             if step == stop:
                 break
             seed_step(opt.seed, step + 1, runtime.rank)         # 丢弃层的随机数只看第几步
             grid, words = grid.to(runtime.device).float(), words.to(runtime.device)
-            weights = t.ones(len(words), device=runtime.device)
-            if judge:                                           # 换成网络自己写的句子，好的权重为正，差的为负
-                grid, words, lengths, weights, reward = criticize(model, grid, images, opt.self_critical, judge)
             with runtime.autocast(opt.cpu_bf16):
                 scores = net(grid, words, lengths)              # 打包的 (Σlengths, V)
             targets = pack_padded_sequence(words, lengths, batch_first=True)
             count, = runtime.sum(len(targets.data))             # 这一步全体进程共有几个词
-            loss = F.cross_entropy(scores.data.float(), targets.data, reduction="none", label_smoothing=opt.label_smoothing)
-            weights = pack_padded_sequence(weights[:, None].expand_as(words), lengths, batch_first=True).data
-            loss = (weights * loss).sum() / count
+            loss = F.cross_entropy(scores.data.float(), targets.data, reduction="sum", label_smoothing=opt.label_smoothing) / count
             optimizer.zero_grad()
             (loss * runtime.world_size).backward()              # DDP 会除以进程数
             t.nn.utils.clip_grad_norm_(net.parameters(), opt.grad_clip)
             optimizer.step()
             scheduler.step()
             step += 1
-            recent.append(t.tensor(reward) if judge else loss.detach() * runtime.world_size)
+            recent.append(loss.detach())
             captions += len(words)
 
             if Path(opt.debug_file).exists():
@@ -152,10 +139,10 @@ def train(opt: Config) -> None:
                 ipdb.set_trace()
             ended = step % len(loader) == 0 or step == stop     # 这一轮走完了，或到了 --max-steps
             if runtime.is_main and (ended or step % opt.plot_every == 0):
-                mean = t.stack(recent).mean().item()
+                mean = t.stack(recent).mean().item() * runtime.world_size
                 recent.clear()
-                bar.set_postfix({curve: f"{mean:.3f}"})
-                vis.plot_many({curve: mean, "lr": scheduler.get_last_lr()[0]}, step)
+                bar.set_postfix(loss=f"{mean:.3f}")
+                vis.plot_many({"loss": mean, "lr": scheduler.get_last_lr()[0]}, step)
                 if not ended:                                   # 轮末的断点要等验证之后再存
                     save_last()
         bar.close()
@@ -166,10 +153,10 @@ def train(opt: Config) -> None:
             written = write_all(val_features, vocabulary, runtime,
                                 lambda grid: greedy_search(model, grid, opt.max_caption_length))
             scores = {"val_bleu4": bleu(written, references)[3], "val_cider": cider(written, references)}
-            score = scores["val_cider" if judge else "val_bleu4"]       # 凭它留下最好的一轮
+            score = scores["val_bleu4"]                         # 凭它留下最好的一轮
             show_samples(written, val_items, vis, folder, step)
             vis.plot_many(scores, step)
-            print(f"第 {epoch + 1} 轮，第 {step} 步：{title.format(mean)}，验证集（词）BLEU-4 {scores['val_bleu4']:.3f}、"
+            print(f"第 {epoch + 1} 轮，第 {step} 步：损失 {mean:.3f} nats/词，验证集（词）BLEU-4 {scores['val_bleu4']:.3f}、"
                   f"CIDEr {scores['val_cider']:.3f}，{speed:,.0f} 句/秒，共 {(time.time() - begin) / 60:.1f} 分钟")
             if score > best:
                 best = score

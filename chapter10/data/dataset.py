@@ -13,30 +13,29 @@ from .features import Features
 
 
 class CaptionDataset(Dataset):
-    """第 (轮, i) 项是 (特征 (L, C), 词的编号 (T,)，末尾是 <eos>，i)。"""
+    """第 (轮, i) 项是 (特征 (L, C), 词的编号 (T,)，末尾是 <eos>)。"""
 
     def __init__(self, features: Features, items: list[Annotation], vocabulary: Vocabulary, seed: int):
         self.features, self.seed = features, seed
         self.sentences = [[t.tensor(vocabulary.encode(segment(caption))) for caption in item.captions]
                           for item in items]
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[t.Tensor, t.Tensor, int]:
+    def __getitem__(self, key: tuple[int, int]) -> tuple[t.Tensor, t.Tensor]:
         epoch, index = key
         sentences = self.sentences[index]
         choice = int(np.random.SeedSequence([self.seed, epoch, index]).generate_state(1)[0])
-        return self.features[index], sentences[choice % len(sentences)], index
+        return self.features[index], sentences[choice % len(sentences)]
 
     def __len__(self) -> int:
         return len(self.sentences)
 
 
-def collate(samples: list[tuple[t.Tensor, t.Tensor, int]]) -> tuple[t.Tensor, t.Tensor, t.Tensor, list[int]]:
-    """拼成一批，长的在前：特征 (B, L, C)、词 (B, T) 补 <pad>、长度 (B,)、是哪几张图。"""
+def collate(samples: list[tuple[t.Tensor, t.Tensor]]) -> tuple[t.Tensor, t.Tensor, t.Tensor]:
+    """拼成一批，长的在前：特征 (B, L, C)、词 (B, T) 补 <pad>、长度 (B,)。"""
     samples.sort(key=lambda sample: -len(sample[1]))
-    grids, words, images = zip(*samples)
+    grids, words = zip(*samples)
     lengths = t.tensor([len(sentence) for sentence in words])
-    padded = t.nn.utils.rnn.pad_sequence(words, batch_first=True, padding_value=PAD)
-    return t.stack(grids), padded, lengths, list(images)
+    return t.stack(grids), t.nn.utils.rnn.pad_sequence(words, batch_first=True, padding_value=PAD), lengths
 
 
 class CaptionSampler(BatchSampler):
