@@ -14,10 +14,8 @@ from .files import UserError
 
 
 class BatchSampler(Sampler):
-    """每轮打乱一次，交出一批批下标；不足一批的零头留到别的轮。
-
-    batch_size 是所有进程合起来的一批，本进程取其中第 rank、rank + world_size …… 个。次序只由 (seed, 轮)
-    决定，所以几个进程合起来见到的，与一个进程见到的完全相同。set_position 用于断点续训。
+    """每轮打乱一次，交出一批批下标；不足一批的零头留到别的轮。batch_size 是所有进程合起来的一批，本进程取其中第 rank、
+    rank + world_size …… 个。次序只由 (seed, 轮) 决定，所以几个进程合起来见到的，与一个进程见到的完全相同。
     """
 
     def __init__(self, count: int, batch_size: int, seed: int = 0, rank: int = 0, world_size: int = 1):
@@ -37,8 +35,7 @@ class BatchSampler(Sampler):
         mixed = int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0])
         order = np.random.default_rng(mixed).permutation(self.count).tolist()
         for i in range(self.done, len(self)):
-            batch = order[i * self.batch_size:(i + 1) * self.batch_size]
-            yield batch[self.rank::self.world_size]
+            yield order[i * self.batch_size:(i + 1) * self.batch_size][self.rank::self.world_size]
 
     def __len__(self) -> int:
         return self.count // self.batch_size
@@ -79,21 +76,15 @@ def _start(loader: DataLoader) -> Iterator:
     if not hasattr(signal, "pthread_sigmask"):          # Windows
         return iter(loader)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    hook, sys.excepthook = sys.excepthook, _hush
-    loader.worker_init_fn = getattr(loader, "worker_init_fn", None) or _give_up_on_lost_batches
+    loader.worker_init_fn = _prepare_worker
     try:
         return iter(loader)
     finally:
-        sys.excepthook = hook
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _hush(kind: type, error: BaseException, trace) -> None:
-    """取数进程里，交到一半的数据没人接了，是主进程停了，不必显示调用栈。"""
-    if not issubclass(kind, ConnectionError):
-        sys.__excepthook__(kind, error, trace)
-
-
-def _give_up_on_lost_batches(_: int) -> None:
-    """取数进程里，一批数据放不进共享内存时，Python 只显示调用栈，主进程就永远等下去；改为结束这个进程，主进程会知道。"""
+def _prepare_worker(_: int) -> None:
+    """取数进程里：一批数据交不出去（共享内存满了）时，Python 只显示调用栈，主进程就永远等下去；改为结束这个进程，主进程会知道。
+    交到一半的数据没人接了，是主进程停了，不必显示调用栈。"""
     Queue._on_queue_feeder_error = staticmethod(lambda *_: os._exit(1))
+    sys.excepthook = lambda kind, *more: issubclass(kind, ConnectionError) or sys.__excepthook__(kind, *more)
