@@ -197,9 +197,9 @@ def run(commands: dict, config: type[BaseConfig], words: list[str] | None = None
         sys.stdout.flush()
     except BrokenPipeError as stop:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())      # 退出时还会冲一次，别再出错
-        if str(stop):
+        if stop.errno is None and str(stop):                                # wrap 给 train 写的
             say(f"\n输出没有人看了，已停止。{stop}", sys.stderr)
-        raise SystemExit(141 if str(stop) else 0) from None
+        raise SystemExit(141) from None
     except UserError as error:
         say(f"错误：{error}", sys.stderr)
         raise SystemExit(2) from None

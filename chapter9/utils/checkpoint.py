@@ -15,7 +15,7 @@ def save_checkpoint(path: str | Path, content: dict) -> None:
     """把 `content`（张量、数、文本及其字典和列表）存到 `path`，见 replacing。写不进去时抛出 UserError，旧文件还在。"""
     try:
         with replacing(path) as file:
-            t.save(content, file)
+            t.save({name: dict(value) if isinstance(value, Content) else value for name, value in content.items()}, file)
     except (OSError, RuntimeError) as error:
         cause = error if isinstance(error, OSError) else error.__context__   # t.save 会把写文件时的错误盖成 RuntimeError
         if not isinstance(cause, OSError):
