@@ -6,8 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
+import torch as t
 from conftest import DATA, TINY
-from helpers import PROJECT, fake_npm, write_tgz
+from helpers import PROJECT, call, fake_npm, write_tgz
+
+from captioner import load_captioner
+from config import Config
+from data import load_annotations, read_image
+from data.features import Features, check_place, complaint, recipe
+from data.prepare import load_scenes, read_official, render_split
+from utils import UserError
 
 ENV = "caption"
 TRAIN = [*TINY, "--plot-every=2"]
@@ -55,4 +63,28 @@ def give_archives(folder: Path, members: list[tuple], monkeypatch):
     yield "npm"                                         # 校验和也对上了
 
 
-READERS = []
+def write_coco() -> None:
+    content = {"images": [{"id": i, "file_name": f"{i}.jpg"} for i in range(6)],
+               "annotations": [{"image_id": i % 6, "caption": f"第{i}句，一只猫"} for i in range(12)]}
+    Path("coco.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def write_weights() -> None:
+    call("train", *TRAIN, "--max-steps=1")
+
+
+def read_recipe() -> None:
+    check_place("data/features", "train")
+    problem = complaint("data/features", "train", recipe(Path("data/train.json"), "EfficientNetLite0", 64, 64), 24)
+    if problem:
+        raise UserError(problem)
+
+
+# (文件名, 写出一个好的, 读它)：test_mutated_files 用
+READERS = [("data/train.json", lambda: None, lambda: load_annotations("data/train.json")),
+           ("coco.json", write_coco, lambda: read_official(Path("coco.json"))),
+           ("val_scenes.json", lambda: render_split("val", Path(), Path("scenes"), 3), lambda: load_scenes("", "val", load_annotations("val.json"))),
+           ("data/features/train.npy", lambda: None, lambda: Features(Path("data/features/train.npy")).sample(2)),
+           ("data/features/train.json", lambda: None, read_recipe),
+           ("runs/caption/best.pth", write_weights, lambda: load_captioner(Config(model_path="runs/caption/best.pth"), t.device("cpu"))),
+           (PICTURE, lambda: None, lambda: read_image(PICTURE, 64, 64))]
