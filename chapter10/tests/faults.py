@@ -21,23 +21,24 @@ ENV = "caption"
 TRAIN = [*TINY, "--plot-every=2"]
 WORKERS = ["--batch-size=2", "--num-workers=2"]
 PICTURE = "data/images/train5.jpg"
+GENERATE = ["generate", f"--test-img={PICTURE}", "--model=AttentionCaptionModel"]
 WEIGHTS = [["train", "--resume"], ["train", *DATA, "--batch-size=8", "--model-path=evil.pth"],
            ["generate", f"--test-img={PICTURE}", "--model-path=evil.pth"], ["test", *DATA, "--model-path=evil.pth"]]
 # (要读的文件, 读它的命令)
 DATA_FILES = [("data/features/train.npy", ["train", *TRAIN]), ("data/train.json", ["train", *TRAIN]),
-              (PICTURE, ["generate", f"--test-img={PICTURE}"])]
+              (PICTURE, GENERATE)]
 HTML = b"<html>404</html>"
 HALF = (PROJECT / "data/examples" / sorted(os.listdir(PROJECT / "data/examples"))[0]).read_bytes()[:300]
 FEATURES = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f2', 'fortran_order': False, 'shape': (24, 4, 1728), }".ljust(117) + b"\n"
 UNREADABLE = [(PICTURE, content, words) for content in (HTML, HALF) for words in (
     ["train", *TRAIN, "--img-feature-path=fresh"], ["train", *TRAIN, "--img-feature-path=fresh", *WORKERS],
-    ["generate", f"--test-img={PICTURE}"])]
+    GENERATE)]
 UNREADABLE += [("data/val.json", content, ["train", *TRAIN]) for content in (b'[{"image_id":', "[]".encode("utf-16"), b"")]
 UNREADABLE += [("data/features/train.npy", content, ["train", *TRAIN]) for content in
                (b"", HTML, FEATURES, FEATURES.replace(b"(24, 4, 1728)", b"(1, 4, 2)    ") + bytes(16))]
 UNREADABLE += [("data/features/train.json", content, ["train", *TRAIN]) for content in (HTML, b"{}", b"[]")]
 UNWRITABLE = [("runs", ["train", *TRAIN]), ("fresh", ["train", *TRAIN, "--img-feature-path=fresh"]),
-              ("out", ["generate", f"--test-img={PICTURE}", "--picture=out/a.png"])]
+              ("out", [*GENERATE, "--picture=out/a.png"])]
 BAD_NAMES = ["package/../../icons.json", "package/sprites/noto.webp -> ../../../stolen/a"]
 ICONS = {"icons": {"x": {"body": '<path d="M0 0h9v9z"/>'}}}
 GOOD_MEMBERS = [("package/icons.json", "", json.dumps(ICONS).encode())]
