@@ -17,6 +17,7 @@ PROJECT = "caption"
 SHIPPED = Path(__file__).parent / "checkpoints"
 MODEL_OPTIONS = ("model", "embedding_dim", "rnn_hidden", "num_layers")
 IMAGE_OPTIONS = ("encoder", "scale_size", "img_size")       # 与特征有关，权重只认这样的特征
+SAVED_OPTIONS = (*MODEL_OPTIONS, *IMAGE_OPTIONS, "dropout", "caption_data_path")     # 用一份权重，要知道它记下的这些
 
 
 @dataclass
@@ -55,17 +56,29 @@ def weights_at(name: str) -> Path:
                     f"--model-path 可以是一个 .pth 文件，或随书的权重的名字：{'、'.join(shipped)}")
 
 
+def read_weights(path: Path) -> tuple[dict, Config, Vocabulary]:
+    """一份权重的内容，其中写明的选项和词表。读不出来，或写明的不成样子时抛出 UserError。"""
+    content = load_checkpoint(path, PROJECT)
+    try:
+        saved = saved_config(Config, content["config"], path, SAVED_OPTIONS)
+        config = Config().parse({name: getattr(saved, name) for name in SAVED_OPTIONS})     # 检查类型和范围
+        vocabulary = Vocabulary(content["vocabulary"], content["repeated"])
+        if not (content["model"] and isinstance(content["model"], dict)) or not all(isinstance(word, str) for word in vocabulary.words):
+            raise TypeError("model、vocabulary 不对")
+    except (UserError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{legible(path)} 里写明的网络或词表不成样子（{error}）：文件被改动过，换一份权重") from None
+    return content, config, vocabulary
+
+
 def load_captioner(opt: Config, device: t.device) -> Captioner:
     """载入 opt.model_path（空则为自带的、opt.model 那一种）的权重。与亲手给出的选项不符时抛出 UserError。"""
     path = weights_at(opt.model_path or opt.model)
-    content = load_checkpoint(path, PROJECT)
-    config = saved_config(Config, content["config"], path, (*MODEL_OPTIONS, *IMAGE_OPTIONS))
+    content, config, vocabulary = read_weights(path)
     check_same(opt, config, path)
     try:
-        vocabulary = Vocabulary(content["vocabulary"], content["repeated"])
         model = build_model(config, len(vocabulary), content["cells"], content["channels"])
-    except (TypeError, ValueError, RuntimeError, AttributeError):
-        raise UserError(f"{legible(path)} 里写明的网络或词表不对：文件被改动过，换一份权重") from None
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{legible(path)} 里写明的网络造不出来（{error}）：文件被改动过，换一份权重") from None
     load_state(model, content["model"], path)
     return Captioner(model.to(device).eval(), vocabulary, path, config.encoder, config.scale_size, config.img_size,
                      content["cells"], content["channels"], config.caption_data_path == Config.caption_data_path)
@@ -84,7 +97,7 @@ def check_given(opt: Config) -> None:
     if not opt.model_path or opt.resume:
         return
     path = weights_at(opt.model_path)
-    config = saved_config(Config, load_checkpoint(path, PROJECT)["config"], path, (*MODEL_OPTIONS, *IMAGE_OPTIONS))
+    _, config, _ = read_weights(path)
     check_same(opt, config, path)
     for name in MODEL_OPTIONS:
         setattr(opt, name, getattr(config, name))
@@ -96,16 +109,13 @@ def check_given(opt: Config) -> None:
 def starting_point(opt: Config, last: dict | None, items: list[Annotation],
                    features: Features) -> tuple[Vocabulary, dict | None]:
     """训练用的词表和初始权重：来自断点、--model-path（微调），或从训练集新建（权重为 None）。"""
-    path, content = Path("runs") / opt.env / "last.pth", last
+    path = Path("runs") / opt.env / "last.pth" if last else weights_at(opt.model_path) if opt.model_path else None
     if last and last["data"] != fingerprint(items):
         raise UserError(f"{legible(path)} 是用另一份数据训练的：换回原来的数据选项，或去掉 --resume")
-    if not last and opt.model_path:
-        path = weights_at(opt.model_path)
-        content = load_checkpoint(path, PROJECT)
-    if content is None:
+    if not path:
         sentences = (segment(caption) for item in items for caption in item.captions)
         return Vocabulary.build(sentences, opt.min_appear, opt.max_words), None
-    vocabulary = Vocabulary(content["vocabulary"], content["repeated"])
+    content, _, vocabulary = read_weights(path)
     check_vocabulary(vocabulary, items, path)
     check_shape(content["cells"], content["channels"], features, path)
     return vocabulary, content["model"]

@@ -40,21 +40,28 @@ from metrics import (
     save_reference,
 )
 from models import FeatureD
-from pictures import grid, save_animation, save_image, walk
+from pictures import grid, grid_size, save_animation, walk
 from utils import (
     BatchSampler,
     UserError,
     Visualizer,
     batches,
+    check_picture,
+    check_target,
+    legible,
+    load_optimizer,
+    load_state,
+    quote,
     resume_point,
     run,
     save_checkpoint,
+    save_picture,
     seed_step,
     set_aside,
     setup,
 )
 
-FIXED = ("arch", "nz", "ngf", "ndf", "image_size", "loss", "texture", "batch_size", "seed")     # 接着训练时不能换的选项
+FIXED = ("arch", "nz", "ngf", "ndf", "image_size", "loss", "texture", "batch_size", "seed", "netg_path", "netd_path")   # 接着训练时不能换的选项
 SAVE_SECONDS = 60                       # 断点约 90 MB，隔这么多秒存一次
 NEAREST = 10                            # evaluate 画出最像训练图的这么多张
 FIXED_NOISE = 64                        # 训练中始终用这么多个不变的噪声画图，看进步
@@ -70,7 +77,8 @@ def train(opt: Config) -> None:
     fixed_noise = t.randn(FIXED_NOISE, opt.nz)
 
     dataset = Avatars(opt.data_path, opt.image_size, opt.cache_mb)
-    if last and last["data"] != dataset.fingerprint():
+    data = dataset.fingerprint()
+    if last and last["data"] != data:
         raise UserError(f"{folder / 'last.pth'} 是用另一份数据训练的：换回原来的 --data-path，或去掉 --resume")
     sampler = BatchSampler(len(dataset), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
     loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=collate,
@@ -91,13 +99,18 @@ def train(opt: Config) -> None:
         state["texture"] = texture.heads
     step, elapsed = 0, 0.0
     if last:
-        for name, part in state.items():
-            part.load_state_dict(last[name])
+        load_optimizer(optimizer_g, last["optimizer_g"], opt, folder / "last.pth", beta1="betas")
+        load_optimizer(optimizer_d, last["optimizer_d"], opt, folder / "last.pth", beta1="betas")
+        for name in state.keys() - {"optimizer_g", "optimizer_d"}:
+            load_state(state[name], last[name], folder / "last.pth")
         step, elapsed = last["step"], last["elapsed"]
 
+    samples = Path(opt.save_path or folder / "samples")
+    check_target(samples / "epoch_001.png", "--save-path")
+    if opt.save_path and not last and any(samples.glob("epoch_*.png")):
+        raise UserError(f"--save-path={opt.save_path} 里已有 epoch_*.png，从头训练会盖掉它们：换一个文件夹")
     if runtime.is_main and not last:
         set_aside(folder)
-    samples = Path(opt.save_path or folder / "samples")
     vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
     total = opt.max_epoch * len(loader)
     stop = min(total, opt.max_steps or total)
@@ -105,7 +118,7 @@ def train(opt: Config) -> None:
 
     def save_last() -> None:
         save_checkpoint(folder / "last.pth", {
-            "project": PROJECT, "part": "last", "config": asdict(opt), "step": step, "data": dataset.fingerprint(),
+            "project": PROJECT, "part": "last", "config": asdict(opt), "step": step, "data": data,
             "elapsed": time.time() - begin, **{name: part.state_dict() for name, part in state.items()}})
 
     while step < stop:
@@ -169,7 +182,7 @@ def train(opt: Config) -> None:
         calibrate(average, opt.nz, runtime.device)
         if runtime.is_main:
             pictures = sample(average, fixed_noise, runtime, opt.batch_size)
-            save_image(grid(pictures), str(samples / f"epoch_{epoch + 1:03d}.png"), "--save-path")
+            save_picture(grid(pictures), samples / f"epoch_{epoch + 1:03d}.png", "--save-path")
             vis.img("fixed_noise", pictures[:16] / 255, step)
             values = "，".join(f"{name} {value.item():.3f}" for name, value in curves.items())
             print(f"第 {epoch + 1} 轮，第 {step} 步：{values}，{speed:.0f} 张/秒，共 {(time.time() - begin) / 60:.1f} 分钟")
@@ -180,16 +193,21 @@ def train(opt: Config) -> None:
             save_last()
     vis.close()
     if runtime.is_main:
-        print(f"完成。生成：python main.py generate --netg-path={(folder / 'netg.pth').as_posix()} "
-              f"--netd-path={(folder / 'netd.pth').as_posix()}")
+        print(f"完成。生成：python main.py generate --netg-path={quote(folder / 'netg.pth')} "
+              f"--netd-path={quote(folder / 'netd.pth')}")
 
 
 def generate(opt: Config) -> None:
     """生成 gen_search_num 张头像，留下判别器打分最高的 gen_num 张；--interpolate=N 在两张之间走"""
     if opt.gen_num > opt.gen_search_num:
         raise UserError(f"--gen-num={opt.gen_num} 比 --gen-search-num={opt.gen_search_num} 还多：挑不出来，减小前者或加大后者")
+    animation = Path(opt.gen_img).with_suffix(".gif")
+    if opt.interpolate and animation == Path(opt.gen_img):
+        raise UserError(f"--gen-img={opt.gen_img} 是动画的名字，会盖掉拼成的图：改用 .png，动画存在它旁边")
     runtime = setup(opt.use_gpu)
     netg, netd = (net.to(runtime.device).eval() for net in load_pair(opt))
+    columns = min(8, opt.interpolate) or None
+    check_picture(opt.gen_img, "--gen-img", size=grid_size(opt.interpolate or opt.gen_num, opt.image_size, columns))
     seed_step(opt.seed)
     noise = t.randn(opt.gen_search_num, opt.nz) * opt.gen_std + opt.gen_mean
     pictures = sample(netg, noise, runtime, opt.batch_size)
@@ -199,12 +217,11 @@ def generate(opt: Config) -> None:
     if opt.interpolate:
         path = walk(noise[best[0]], noise[best[-1]], opt.interpolate)
         frames = sample(netg, path, runtime, opt.batch_size)
-        save_image(grid(frames, min(8, opt.interpolate)), opt.gen_img, "--gen-img")
-        animation = Path(opt.gen_img).with_suffix(".gif").as_posix()
+        save_picture(grid(frames, columns), opt.gen_img, "--gen-img")
         save_animation(frames, animation, "--gen-img")
-        print(f"两张之间的 {opt.interpolate} 步存到 {opt.gen_img} 和 {animation}")
+        print(f"两张之间的 {opt.interpolate} 步存到 {opt.gen_img} 和 {animation.as_posix()}")
         return
-    save_image(grid(pictures[best]), opt.gen_img, "--gen-img")
+    save_picture(grid(pictures[best]), opt.gen_img, "--gen-img")
     print(f"从 {opt.gen_search_num} 张里挑出 {opt.gen_num} 张，存到 {opt.gen_img}")
 
 
@@ -213,19 +230,22 @@ def evaluate(opt: Config) -> None:
     runtime = setup(opt.use_gpu)
     netg = load_part("netg", opt, opt.netg_path or SHIPPED["netg"]).to(runtime.device)
     judge = make_judge(runtime.device, opt.vgg_path)
-    # 自带的权重有存好的对照；自己训练的，对照默认是没训练过的 DiceBear 头像
+    # 自带的权重有存好的对照，但没有训练图；自己训练的，对照默认是没训练过的 DiceBear 头像
     place = opt.ref_path or (held_out(opt.eval_num) if opt.netg_path else SHIPPED["reference"])
-    known, pictures_of = None, None
-    if Path(place).suffix == ".pth":
-        reference, count = load_reference(place)
-        count = min(opt.eval_num, count)
-    else:
-        pictures_of = Avatars(place, opt.image_size, opt.cache_mb)
-        count = min(opt.eval_num, len(pictures_of))
-        known = extract(pictures_of[list(range(count))], judge, runtime, "对照的特征")
-        reference = {name: gaussian(features) for name, features in known.items()}
+    has_pictures = Path(place).suffix != ".pth"
+    known = Avatars(place, opt.image_size, opt.cache_mb, "--ref-path") if has_pictures else None
+    training = Avatars(opt.data_path, opt.image_size, opt.cache_mb) if opt.netg_path or "data_path" in opt.given else None
+    if training:
+        check_picture(opt.nearest_img, "--nearest-img", [data.path / name for data in (known, training) if data for name in data.names])
+    if has_pictures:
+        count = min(opt.eval_num, len(known))
+        real = extract(known[list(range(count))], judge, runtime, "对照的特征")
+        reference = {name: gaussian(features) for name, features in real.items()}
         if opt.save_ref:
             save_reference(opt.save_ref, reference, count)
+    else:
+        reference, count = load_reference(place)
+        count = min(opt.eval_num, count)
 
     seed_step(opt.seed)
     noise = t.randn(count, opt.nz) * opt.gen_std + opt.gen_mean
@@ -234,21 +254,20 @@ def evaluate(opt: Config) -> None:
     pictures = sample(netg, noise, runtime, opt.batch_size)
     fake = extract(pictures, judge, runtime, "生成的特征")
     blank = extract(sample(untrained, noise, runtime, opt.batch_size), judge, runtime, "未训练的特征")
-    print(f"{count} 张生成的，对照 {Path(place).as_posix()}：")
-    for name in fake.keys() & reference.keys():
+    print(f"{count} 张生成的，对照 {legible(place)}：")
+    for name in filter(reference.__contains__, fake):
         fid, start = (frechet_distance(reference[name], gaussian(part[name])) for part in (fake, blank))
         print(f"  FID（{name}）{fid:.2f}，是未训练的生成器（{start:.2f}）的 {fid / start:.1%}")
-    if known:
-        precision, recall = precision_recall(known[MAIN], fake[MAIN])
+    if has_pictures:
+        precision, recall = precision_recall(real[MAIN], fake[MAIN])
         print(f"  精确率 {precision:.1%}，召回率 {recall:.1%}")
 
-    if opt.netg_path or "data_path" in opt.given:           # 自带的权重所用的训练图不在这里
-        dataset = Avatars(opt.data_path, opt.image_size, opt.cache_mb)
-        training = dataset[list(range(len(dataset)))]
-        index, distance = nearest(pictures, training)
-        usual = f"，没训练过的 {nearest(pictures_of[list(range(count))], training)[1].median():.1f}" if pictures_of else ""
+    if training:
+        pool = training[list(range(len(training)))]
+        index, distance = nearest(pictures, pool)
+        usual = f"，没训练过的 {nearest(known[list(range(count))], pool)[1].median():.1f}" if has_pictures else ""
         closest = distance.argsort()[:NEAREST]
-        save_image(grid(t.cat([pictures[closest], training[index[closest]]]), NEAREST), opt.nearest_img, "--nearest-img")
+        save_picture(grid(t.cat([pictures[closest], pool[index[closest]]]), NEAREST), opt.nearest_img, "--nearest-img")
         print(f"到最像的训练图的距离（灰度级，中位数）：生成的 {distance.median():.1f}{usual}；"
               f"最近的 {NEAREST} 张和它们的训练图存到 {opt.nearest_img}")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch as t
-from conftest import DATA, TINY, paint, write_folder
+from conftest import DATA, TINY, write_folder
 from helpers import PROJECT, call, fails
 from PIL import Image
 

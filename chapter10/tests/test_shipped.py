@@ -1,7 +1,9 @@
 """随书的权重：达到它自己写明的成绩，描述得出自带的几张图。"""
 
 import json
+import re
 from itertools import islice
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,6 +17,7 @@ from data import encode, make_encoder, names_all_right, read_image, to_pixels
 from data.drawing import draw
 from data.prepare import render_chunk
 from data.scenes import UNSEEN_TESTS, make_scenes
+from describing import OUR_PHOTOS
 from report import right_names
 from utils import setup
 
@@ -91,6 +94,17 @@ def test_the_readmes_first_command(workdir, capsys):
     assert len(lines) == 1 + 5 * len(examples) + 1
     with Image.open("out/looks.png") as image:
         assert image.width > 900 and image.height > 100 * len(examples)
+
+
+@pytest.mark.skipif(not (PROJECT / "checkpoints/photos.pth").exists(), reason="照片的权重还在训练")
+def test_photos_are_described(workdir, capsys):
+    """随书的照片里，训练集里有的东西（狗、人）说得出来；没见过的（火箭、城堡）不要求。"""
+    call("generate", f"--test-img={OUR_PHOTOS}")
+    lines = capsys.readouterr().out.splitlines()
+    said = {Path(line).stem: lines[i + 1] for i, line in enumerate(lines) if line.endswith(".jpg")}
+    assert set(said) == {path.stem for path in OUR_PHOTOS.iterdir()}
+    assert "狗" in said["dog"]
+    assert all(re.search("人|女|男|孩", said[name]) for name in ("astronaut", "photographer"))
 
 
 def test_test_prepares_its_own_split(workdir, capsys, monkeypatch):

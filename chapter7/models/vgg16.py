@@ -1,12 +1,10 @@
 """VGG16 的前 10 个卷积，evaluate 用来旁证。只取特征，不训练。与第8章的相同，权重也取自那里。"""
 
-from pathlib import Path
-
 import torch as t
 from torch import nn
 from torch.nn import functional as F
 
-from utils import UserError, load_checkpoint
+from utils import load_checkpoint, load_state
 
 PROJECT = "vgg16"
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512))      # 各段里每个卷积的输出通道数
@@ -47,10 +45,6 @@ class VGG16(nn.Module):
     @classmethod
     def load(cls, path: str) -> "VGG16":
         """载入第8章 python main.py prepare 存下的权重。没有、损坏或不是它时抛出 UserError。"""
-        content = load_checkpoint(path, PROJECT, "--vgg-path")
         net = cls()
-        try:
-            net.load_state_dict(content["model"])
-        except (RuntimeError, KeyError):
-            raise UserError(f"{path} 损坏：在第8章的文件夹里重新运行 python main.py prepare") from None
+        load_state(net, load_checkpoint(path, PROJECT, "--vgg-path")["model"], path)
         return net

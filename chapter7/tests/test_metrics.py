@@ -12,8 +12,8 @@ from metrics import (
     precision_recall,
     save_reference,
 )
-from pictures import grid, walk
 from models import VGG16
+from pictures import grid, walk
 from utils import UserError, save_checkpoint, setup
 
 
@@ -77,7 +77,7 @@ def test_a_second_network_judges_too(tmp_path):
     features = extract(t.randint(0, 256, (3, 3, 32, 32), dtype=t.uint8), judge, setup(False), "")
     assert {name: part.shape[1] for name, part in features.items()} == {MAIN: 1280, "VGG16 relu3_3": 256, "VGG16 relu4_3": 512}
     save_checkpoint(tmp_path / "half.pth", {"project": "vgg16", "model": {}})
-    for name, says in (("half.pth", "损坏"), ("nowhere.pth", "--vgg-path")):
+    for name, says in (("half.pth", "half.pth"), ("nowhere.pth", "--vgg-path")):
         with pytest.raises(UserError, match=says):
             make_judge(t.device("cpu"), str(tmp_path / name))
 

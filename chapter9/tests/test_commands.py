@@ -62,7 +62,7 @@ def test_wrong_options(capsys, workdir, words, says):
 
 @pytest.mark.parametrize("words, says", [
     (["--start-words="], ["--start-words", "空"]),
-    (["--start-words=春abc"], ["a b c"]),
+    (["--start-words=春abc"], ["a（U+0061） b（U+0062）"]),
     (["--start-words=春", "--prefix-words=龘😀"], ["--prefix-words", "😀"]),
     (["--start-words=春", "--rhyme"], ["--form"]),
     (["--model=PoetryTransformer"], ["PoetryTransformer", "PoetryModel"]),
