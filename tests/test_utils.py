@@ -310,7 +310,7 @@ def test_pictures_stand_upright(tmp_path, kind, orientation):
     with Image.open(path) as image:
         wanted = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     assert np.array_equal(np.asarray(open_picture(path)), wanted)
-    assert np.array_equal(np.asarray(open_picture(path.read_bytes(), "a")), wanted)
+    assert np.array_equal(np.asarray(open_picture(path.read_bytes())), wanted)
 
 
 @pytest.mark.parametrize("mode, kind", [("1", "png"), ("L", "png"), ("LA", "png"), ("P", "gif"), ("PA", "tif"), ("RGBA", "png"), ("CMYK", "jpg"),
