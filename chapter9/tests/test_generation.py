@@ -149,7 +149,7 @@ def test_punctuation_is_normalised():
     ({"start_words": " "}, "空"),
     ({"start_words": "，。", "acrostic": True}, "空"),
     ({"start_words": "，春"}, "标点"),
-    ({"start_words": "hello春"}, "h（U+0068） e（U+0065）"),
+    ({"start_words": "hello春"}, "h（U.0068） e（U.0065）"),
     ({"start_words": "春江花月夜", "acrostic": True, "form": "七绝"}, "4 句"),
     ({"start_words": "春江花月夜凉如水天", "acrostic": True, "form": "七律"}, "8 句"),
     ({"start_words": "白日依山尽黄", "form": "五绝"}, "每句 5 个字"),

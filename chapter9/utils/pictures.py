@@ -30,9 +30,9 @@ def open_picture(source: str | Path | bytes, name: str = "", draft: int = 0, alp
     """读一张图（路径，或文件的内容），按 EXIF 转正，变成 RGB；alpha 为真时是 RGBA，留着透明，否则透明处衬白。
     灰度、调色板、CMYK、16 位都可以，动图取第一帧。draft > 0 时只求短边不小于 draft：JPEG 直接解码成小图，快得多。
     读不出来、找不到、太大时抛出 UserError，用 name（不给就是路径）说出是哪一张。"""
-    if not name and not Path(source).exists():
-        raise UserError(f"找不到图片 {legible(str(source))}")
-    file, name, turn = io.BytesIO(source) if isinstance(source, bytes) else source, legible(name or str(source)), None
+    file, name, turn = io.BytesIO(source) if isinstance(source, bytes) else source, legible(name or str(source)[:200]), None
+    if file is source and not Path(source).exists():
+        raise UserError(f"找不到图片 {name}")
     with refusing(f"{name} 读不出来：不是图片，或文件已损坏；换掉或删去它"), Image.open(file, formats=FORMATS) as image:
         if draft:
             image.draft("RGB", (draft, draft))
