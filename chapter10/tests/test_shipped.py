@@ -96,7 +96,6 @@ def test_the_readmes_first_command(workdir, capsys):
         assert image.width > 900 and image.height > 100 * len(examples)
 
 
-@pytest.mark.skipif(not (PROJECT / "checkpoints/photos.pth").exists(), reason="照片的权重还在训练")
 def test_photos_are_described(workdir, capsys):
     """随书的照片里，训练集里有的东西（狗、人）说得出来；没见过的（火箭、城堡）不要求。"""
     call("generate", f"--test-img={OUR_PHOTOS}")
