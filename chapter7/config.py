@@ -48,7 +48,7 @@ class Config(BaseConfig):
     # 生成与评价
     gen_img: str = "result.png"  # generate 的图存到这里
     gen_num: Annotated[int, Range(1)] = 64  # 留下几张
-    gen_search_num: Annotated[int, Range(1)] = 512  # 从几张里挑
+    gen_search_num: Annotated[int, Range(0)] = 0  # 从几张里挑判别器打分最高的；0 为不挑
     gen_mean: float = 0.0  # 噪声的均值
     gen_std: Annotated[float, Range(above=0)] = 1.0  # 噪声的标准差；小于 1 更稳妥，也更雷同
     interpolate: Annotated[int, Range(0)] = 0  # 大于 0 时，generate 改为在两个噪声之间走这么多步，另存一份 GIF

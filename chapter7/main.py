@@ -198,8 +198,8 @@ def train(opt: Config) -> None:
 
 
 def generate(opt: Config) -> None:
-    """生成 gen_search_num 张头像，留下判别器打分最高的 gen_num 张；--interpolate=N 在两张之间走"""
-    if opt.gen_num > opt.gen_search_num:
+    """生成 gen_num 张头像；--gen-search-num=N 从 N 张里留下判别器打分最高的；--interpolate=N 在两张之间走"""
+    if 0 < opt.gen_search_num < opt.gen_num:
         raise UserError(f"--gen-num={opt.gen_num} 比 --gen-search-num={opt.gen_search_num} 还多：挑不出来，减小前者或加大后者")
     animation = Path(opt.gen_img).with_suffix(".gif")
     if opt.interpolate and animation == Path(opt.gen_img):
@@ -209,11 +209,13 @@ def generate(opt: Config) -> None:
     columns = min(8, opt.interpolate) or None
     check_picture(opt.gen_img, "--gen-img", size=grid_size(opt.interpolate or opt.gen_num, opt.image_size, columns))
     seed_step(opt.seed)
-    noise = t.randn(opt.gen_search_num, opt.nz) * opt.gen_std + opt.gen_mean
+    noise = t.randn(opt.gen_search_num or opt.gen_num, opt.nz) * opt.gen_std + opt.gen_mean
     pictures = sample(netg, noise, runtime, opt.batch_size)
-    with t.inference_mode():
-        scores = t.cat([netd(to_input(part.to(runtime.device))).cpu() for part in pictures.split(opt.batch_size)])
-    best = scores.topk(opt.gen_num).indices
+    best = t.arange(opt.gen_num)
+    if opt.gen_search_num:
+        with t.inference_mode():
+            scores = t.cat([netd(to_input(part.to(runtime.device))).cpu() for part in pictures.split(opt.batch_size)])
+        best = scores.topk(opt.gen_num).indices
     if opt.interpolate:
         path = walk(noise[best[0]], noise[best[-1]], opt.interpolate)
         frames = sample(netg, path, runtime, opt.batch_size)
@@ -222,7 +224,7 @@ def generate(opt: Config) -> None:
         print(f"两张之间的 {opt.interpolate} 步存到 {opt.gen_img} 和 {animation.as_posix()}")
         return
     save_picture(grid(pictures[best]), opt.gen_img, "--gen-img")
-    print(f"从 {opt.gen_search_num} 张里挑出 {opt.gen_num} 张，存到 {opt.gen_img}")
+    print(f"{f'从 {opt.gen_search_num} 张里挑出' if opt.gen_search_num else '生成'} {opt.gen_num} 张，存到 {opt.gen_img}")
 
 
 def evaluate(opt: Config) -> None:
