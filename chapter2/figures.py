@@ -179,7 +179,7 @@ def confusion_matrix(matrix: t.Tensor, classes: list[str]) -> None:
 
 def prediction(photo, seen, classes: list[str], probabilities: t.Tensor) -> None:
     """原图、网络看到的小图 (H, W, 3)，和十类的概率。"""
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(8.4, 2.4), dpi=90,
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(8.4, 2.4), dpi=80,
                                                  gridspec_kw={"width_ratios": (1.3, 1, 1.5)})
     left.imshow(photo)
     left.set_title("your picture", fontsize=9)
