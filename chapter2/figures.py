@@ -72,42 +72,42 @@ def sliding_kernel(image: t.Tensor, kernel: t.Tensor, output: t.Tensor, places: 
     places: 每一步在输出里的 (行, 列)；一个位置画一行
     """
     size, cell = kernel.shape[0], 0.32
-    row_height = image.shape[0] * cell + 0.55
-    _, ax = canvas(7.4, row_height * len(places) + 0.1)
+    row_height = image.shape[0] * cell + 0.3
+    _, ax = canvas(7.5, row_height * len(places) + 0.25)
     for step, (row, column) in enumerate(reversed(places)):
         bottom = 0.2 + step * row_height
         covered = {(row + i, column + j) for i in range(size) for j in range(size)}
         grid(ax, 0.2, bottom, image.tolist(), cell, marked=covered)
         middle = bottom + (image.shape[0] - size) * cell / 2
-        ax.text(2.72, middle + size * cell / 2, "×", fontsize=15, ha="center", va="center")
-        grid(ax, 3.0, middle, kernel.tolist(), cell, face="#dbe8f7")
-        arrow(ax, (4.15, middle + size * cell / 2), (5.0, middle + size * cell / 2))
-        ax.text(4.57, middle + size * cell / 2 + 0.1, "sum", fontsize=8, ha="center")
+        ax.text(3.0, middle + size * cell / 2, "×", fontsize=15, ha="center", va="center")
+        grid(ax, 3.25, middle, kernel.tolist(), cell, face="#dbe8f7")
+        arrow(ax, (4.4, middle + size * cell / 2), (5.15, middle + size * cell / 2))
+        ax.text(4.75, middle + size * cell / 2 + 0.1, "sum", fontsize=8, ha="center")
         below = bottom + (image.shape[0] - output.shape[0]) * cell / 2
-        grid(ax, 5.2, below, output.tolist(), cell, marked={(row, column)}, mark="#bfe3c6")
+        grid(ax, 5.35, below, output.tolist(), cell, marked={(row, column)}, mark="#bfe3c6")
     top = 0.2 + (len(places) - 1) * row_height + image.shape[0] * cell + 0.08
-    for x, name in ((0.2, "input"), (3.0, "kernel"), (5.2, "output")):
-        ax.text(x, top, f"{name}", fontsize=9)
+    for x, name in ((0.2, "input"), (3.25, "kernel"), (5.35, "output")):
+        ax.text(x, top, name, fontsize=9)
     plt.show()
 
 
 def lenet() -> None:
     """书中图 2-7：LeNet 每一步的通道数与边长。"""
     stages = [("input", 1, 32), ("conv 5x5", 6, 28), ("pool", 6, 14), ("conv 5x5", 16, 10), ("pool", 16, 5)]
-    _, ax = canvas(9.8, 2.9)
+    _, ax = canvas(10.2, 2.7)
     left = 0.2
     for name, channels, side in stages:
-        size = side / 32 * 1.7
+        size = side / 32 * 1.5
         for layer in range(min(channels, 6)):                   # 至多画 6 层，示意通道
             offset = 0.06 * layer
-            ax.add_patch(Rectangle((left + offset, 1.3 - size / 2 - offset), size, size, lw=0.8,
+            ax.add_patch(Rectangle((left + offset, 1.25 - size / 2 - offset), size, size, lw=0.8,
                                    facecolor="#cfe0f5", edgecolor="#33557a"))
-        ax.text(left + size / 2 + 0.15, 2.4, f"{name}\n{channels} x {side} x {side}", ha="center", fontsize=8)
-        left += size + 0.9
+        ax.text(left + size / 2 + 0.15, 2.25, f"{name}\n{channels} x {side} x {side}", ha="center", fontsize=8)
+        left += size + 0.62
     for name, units, height in (("flatten", 400, 1.9), ("fc1", 120, 1.4), ("fc2", 84, 1.1), ("fc3", 10, 0.5)):
-        ax.add_patch(Rectangle((left, 1.2 - height / 2), 0.16, height, facecolor="#fbe3c0", edgecolor="#8a6a2f"))
-        ax.text(left + 0.08, 2.4, f"{name}\n{units}", ha="center", fontsize=8)
-        left += 0.72
+        ax.add_patch(Rectangle((left, 1.1 - height / 2), 0.16, height, facecolor="#fbe3c0", edgecolor="#8a6a2f"))
+        ax.text(left + 0.08, 2.25, f"{name}\n{units}", ha="center", fontsize=8)
+        left += 0.6
     plt.show()
 
 
