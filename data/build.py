@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import lzma
-import random
 import sys
 import tarfile
 import tempfile
@@ -67,17 +66,10 @@ class IconSets:
         return {"body": icon["body"], "left": icon.get("left", 0), "top": icon.get("top", 0)} | size
 
 
-def shares(icons: list[dict], total: int, key: str) -> list[dict]:
-    """把 total 张图分给这些图标，每个分到的张数至多差一；顺序由 key 决定。"""
-    order = list(icons)
-    random.Random(key).shuffle(order)
-    return [order[index % len(order)] for index in range(total)]
-
-
 def build_icons10(keep: Path, out: Path) -> None:
     need("resvg_py", "resvg-py")
     import numpy as np
-    from icons10 import SIDE, Icons10, join_sheet
+    from icons10 import SIDE, Icons10, join_sheet, shares
     from PIL import Image
     from render import draw
 

@@ -1,5 +1,7 @@
 """Icons10：与 CIFAR-10 同名十类、同样大小、同样接口的小数据集，随仓库提供，不需要网络。"""
+import csv
 import hashlib
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +31,7 @@ class Icons10(Dataset):
     属性
         data: (N, 32, 32, 3) uint8
         targets: 长 N 的 int 列表
+        icons: 长 N 的字符串列表，每张图是由哪个图标画成的（「图标集:图标」）；同一个图标画出的图彼此很像
         classes: 十个类名；class_to_idx: 类名 → 类别
     异常
         FileNotFoundError: 缺少数据文件；RuntimeError: 文件损坏
@@ -46,6 +49,7 @@ class Icons10(Dataset):
         self.class_to_idx = {name: index for index, name in enumerate(self.classes)}
         self.data = read_sheet(self.root / "icons10", "train" if train else "test")
         self.targets = [index % len(self.classes) for index in range(len(self.data))]
+        self.icons = read_icons(self.root / "icons10", "train" if train else "test", len(self.data))
 
     def __len__(self) -> int:
         return len(self.data)
@@ -61,6 +65,28 @@ class Icons10(Dataset):
 
     def __repr__(self) -> str:
         return f"Icons10(split={'train' if self.train else 'test'!r}, images={len(self)})"
+
+
+def shares(icons: list[dict], total: int, key: str) -> list[dict]:
+    """把 total 张图分给这些图标，每个分到的张数至多差一；顺序由 key 决定。"""
+    order = list(icons)
+    random.Random(key).shuffle(order)
+    return [order[index % len(order)] for index in range(total)]
+
+
+def read_icons(folder: Path, split: str, count: int) -> list[str]:
+    """count 张图各由哪个图标画成；次序与 read_sheet 返回的图相同。"""
+    path = folder / "sources.csv"
+    if not path.is_file():
+        raise FileNotFoundError(f"缺少数据文件 {path}；它不能重新生成，请从仓库里取回")
+    with path.open(encoding="utf-8", newline="") as file:
+        sources = [row for row in csv.DictReader(file) if row["split"] == split]
+    columns = []
+    for name in Icons10.classes:
+        rows = [row for row in sources if row["class"] == name]
+        drawn = shares(rows, count // len(Icons10.classes), f"icons10/{split}/{name}")
+        columns.append([f"{row['set']}:{row['icon']}" for row in drawn])
+    return [icon for ten in zip(*columns, strict=True) for icon in ten]
 
 
 def read_sheet(folder: Path, split: str) -> np.ndarray:

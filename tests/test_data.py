@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,29 @@ def test_every_icon_set_has_author_and_free_licence():
     assert sum(int(row["images"]) for row in sets.values()) == 6000
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_icons_names_the_icon_of_each_picture(split):
+    dataset = Icons10(train=split == "train")
+    rows = {(row["class"], f"{row['set']}:{row['icon']}")
+            for row in read_rows("sources.csv") if row["split"] == split}
+    assert {(dataset.classes[label], icon)
+            for label, icon in zip(dataset.targets, dataset.icons, strict=True)} == rows
+    drawn = Counter(icon.split(":")[0] for icon in dataset.icons)
+    for row in read_rows("sets.csv"):
+        assert drawn[row["set"]] == (int(row["images"]) if row["split"] == split else 0)
+
+    # 同一个图标的两张图，图标所占的面积相近（大小只差一成）；换一个图标就不是了
+    gray = dataset.data.mean(axis=-1)                               # (N, 32, 32)
+    border = np.median(np.concatenate([gray[:, [0, -1]].reshape(len(gray), -1),
+                                       gray[:, :, [0, -1]].reshape(len(gray), -1)], axis=1), axis=1)
+    area = (np.abs(gray - border[:, None, None]) > 25).mean(axis=(1, 2))
+    by_icon: dict = {}
+    for index, (label, icon) in enumerate(zip(dataset.targets, dataset.icons, strict=True)):
+        by_icon.setdefault((label, icon), []).append(area[index])
+    within = np.mean([np.std(areas) for areas in by_icon.values() if len(areas) > 1])
+    assert within < 0.5 * area.std()
+
+
 def test_missing_and_corrupt_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"train\.webp.*python data/build\.py icons10"):
         Icons10(tmp_path)
@@ -164,6 +188,10 @@ def test_missing_and_corrupt_files_are_named(tmp_path):
         Icons10(tmp_path, train=False)
     Image.new("RGB", (1600, 640)).save(path, lossless=True)  # 能打开，但不是那张图
     with pytest.raises(RuntimeError, match="校验和不符"):
+        Icons10(tmp_path, train=False)
+    path.write_bytes(good)
+    (tmp_path / "icons10" / "sources.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"sources\.csv.*取回"):
         Icons10(tmp_path, train=False)
 
 
