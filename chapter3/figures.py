@@ -1,0 +1,216 @@
+"""第 3 章的作图代码：笔记本里 import figures，读者想看怎样画的就读这里。
+
+每个函数画一幅图。图中的数值都由参数而来，这里不做计算。
+"""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+from torch import Tensor, finfo, stack
+
+plt.rcParams["figure.dpi"] = 90
+
+
+def speed(lengths: list[int], times: dict[str, list[float]]) -> None:
+    """3.1.4：几种写法的用时（秒）随元素个数怎样变；某种写法量得少，线就短。"""
+    fig, ax = plt.subplots(figsize=(6.2, 3.4))
+    for marker, (name, seconds) in zip("osD", times.items()):
+        ax.loglog(lengths[: len(seconds)], [s * 1e6 for s in seconds], marker + "-", label=name)
+    ax.set(xlabel="number of elements", ylabel="time (microseconds)")
+    ax.grid(alpha=0.3)
+    ax.legend()
+    fig.tight_layout()
+    plt.show()
+
+
+def image_rows(images: Tensor, names: list[list[str]], rows: list[str] | None = None, size: float = 0.95) -> None:
+    """几行灰度图，从 0（黑）到全体的最大值（白）用同一把尺。
+
+    images 形状 (行, 列, 高, 宽)；names 是每幅图上方的字，rows 是每行左边的字，size 是每幅的英寸数。
+    """
+    height, width = images.shape[:2]
+    figsize = (size * width, (size + 0.25) * height)
+    fig, axes = plt.subplots(height, width, figsize=figsize, squeeze=False, dpi=80)
+    for i in range(height):
+        for j in range(width):
+            axes[i, j].imshow(images[i, j], cmap="gray", vmin=0, vmax=images.max(), interpolation="nearest")
+            axes[i, j].set(xticks=[], yticks=[])
+            axes[i, j].set_title(names[i][j], fontsize=7)
+        if rows:
+            axes[i, 0].set_ylabel(rows[i], fontsize=9)
+    fig.tight_layout()
+    plt.show()
+
+
+def relative_gaps(curves: dict) -> None:
+    """3.1.1b：各浮点类型相邻两数的相对间隔。curves 是 {dtype: (数, 间隔 / 数)}，都是一维张量。"""
+    fig, ax = plt.subplots(figsize=(7, 2.8))
+    for dtype, (numbers, gaps) in curves.items():
+        name = str(dtype).removeprefix("torch.")
+        (line,) = ax.loglog(numbers, gaps)
+        shift = 0.1 if name == "float16" else 2                 # 文字放在曲线下方或上方
+        ax.text(numbers[-1], gaps[-1] * shift, f"{name}, max {finfo(dtype).max:.3g}", color=line.get_color(), ha="right")
+    ax.set(xlabel="value x", ylabel="gap to next / x", ylim=(1e-8, 5), xticks=[1e-40, 1e-20, 1, 1e20, 1e38])
+    ax.grid(alpha=0.3)
+    fig.tight_layout()
+    plt.show()
+
+
+def curves(x: Tensor, panels: list[dict[str, Tensor]]) -> None:
+    """并排几幅曲线图，每幅是 {图例: 与 x 同形的一维张量}；各幅的最后一条画成虚线，重合时也看得见。"""
+    fig, axes = plt.subplots(1, len(panels), figsize=(3 * len(panels), 2.5), sharex=True)
+    for ax, panel in zip(axes, panels):
+        for k, (name, y) in enumerate(panel.items()):
+            ax.plot(x, y, "--" if k == len(panel) - 1 else "-", label=name, lw=1.3)
+        ax.legend(frameon=False, fontsize=8)
+        ax.grid(alpha=0.3)
+    fig.tight_layout()
+    plt.show()
+
+
+def reduction(a: Tensor) -> None:
+    """3.1.1b：矩阵 a（行, 列）沿两个方向求和，同色的格子被加到一起。"""
+    rows, cols = a.shape
+    fig, axes = plt.subplots(1, 2, figsize=(7, 2.5))
+    for ax, dim in zip(axes, (0, 1)):
+        total = a.sum(dim, keepdim=True)
+        for x, left, top in ((a, 0, 0), (total, *((0, rows + 1) if dim == 0 else (cols + 1, 0)))):
+            for i, row in enumerate(x.tolist()):
+                for j, value in enumerate(row):
+                    cell(ax, left + j, top + i, f"{value:g}", PALETTE[j if dim == 0 else i])
+        for k in range(a.size(1 - dim)):
+            start, end = ((k + 0.5, -rows - 0.1), (k + 0.5, -rows - 0.9)) if dim == 0 else (
+                (cols + 0.1, -k - 0.5), (cols + 0.9, -k - 0.5))
+            ax.annotate("", end, start, arrowprops={"arrowstyle": "->"})
+        ax.set_title(f"a.sum(dim={dim}):  {tuple(a.shape)} -> {tuple(a.sum(dim).shape)}", fontsize=10)
+        bare(ax, cols + 2, rows + 2)
+    fig.tight_layout()
+    plt.show()
+
+
+def confusion(table: Tensor, classes: list[str]) -> None:
+    """混淆矩阵。table 形状 (类, 类)，第 [i, j] 个是真类 i 被认成 j 的个数。"""
+    fig, ax = plt.subplots(figsize=(5.4, 4.6))
+    ax.imshow(table, cmap="Blues")
+    for i, row in enumerate(table.tolist()):
+        for j, count in enumerate(row):
+            if count:
+                ax.text(j, i, count, ha="center", va="center", color="white" if count > table.max() / 2 else "black")
+    places = range(len(classes))
+    ax.set_xticks(places, classes, rotation=45, ha="right", fontsize=8)
+    ax.set_yticks(places, classes, fontsize=8)
+    ax.set(xlabel="guess", ylabel="truth")
+    fig.tight_layout()
+    plt.show()
+
+
+# ---------------------------------------------------------------- 3.1.1a
+
+
+def card_stack(ax, x: Tensor, colors: list[str]) -> None:
+    """把 0–3 维张量画成方格，3 维画成一摞，数字写在最上面那张；colors 是各层的颜色，最上面的在前。"""
+    shift = 0.32
+    cards = x.reshape((1,) * (3 - x.dim()) + tuple(x.shape))            # (层, 行, 列)
+    depth, rows, cols = cards.shape
+    for k in reversed(range(depth)):
+        for i, row in enumerate(cards[k].tolist()):
+            for j, value in enumerate(row):
+                cell(ax, j + k * shift, i - k * shift, "" if k else f"{value:g}", colors[k])
+    ax.set(xlim=(-0.2, cols + depth * shift), ylim=(-rows - 0.2, depth * shift), aspect="equal")
+    ax.axis("off")
+
+
+def stacks(tensors: list[Tensor]) -> None:
+    """并排画几个 0–3 维张量，标出维数与形状。"""
+    widths = [(x.shape[-1] if x.dim() else 1) + 0.6 + 0.32 * (x.shape[0] if x.dim() == 3 else 1) for x in tensors]
+    fig, axes = plt.subplots(1, len(tensors), figsize=(9, 2.6), width_ratios=widths)
+    for ax, x in zip(axes, tensors):
+        card_stack(ax, x, [PALETTE[0]] * 8)
+        ax.set_title(f"dim = {x.dim()}\nshape = {tuple(x.shape)}", fontsize=10)
+        ax.set_ylim(-2.2, 1.7)
+    fig.tight_layout()
+    plt.show()
+
+
+def histograms(samples: dict[str, Tensor]) -> None:
+    """几组样本的直方图叠在一起。"""
+    fig, ax = plt.subplots(figsize=(7, 2.4))
+    for name, x in samples.items():
+        ax.hist(x.numpy(), bins=120, range=(-4, 12), density=True, histtype="step", linewidth=1.5, label=name)
+    ax.legend(frameon=False)
+    ax.set(xlabel="value", ylabel="density")
+    fig.tight_layout()
+    plt.show()
+
+
+def color_grids(matrices: dict[str, Tensor]) -> None:
+    """并排画几个矩阵，颜色代表数值，全体用同一把尺。"""
+    fig, axes = plt.subplots(1, len(matrices), figsize=(2.2 * len(matrices), 2.4))
+    for ax, (title, x) in zip(axes, matrices.items()):
+        ax.imshow(x, cmap="YlGnBu", vmin=-2, vmax=9)
+        for i, row in enumerate(x.tolist()):
+            for j, value in enumerate(row):
+                ax.text(j, i, f"{value:g}", ha="center", va="center")
+        ax.set_title(title, fontsize=10)
+        ax.set(xticks=[], yticks=[])
+    fig.tight_layout()
+    plt.show()
+
+
+def joining(a: Tensor, b: Tensor) -> None:
+    """a、b 两个同形的矩阵，与 cat 两个方向、stack 的结果；颜色说明每格来自谁。"""
+    rows, cols = a.shape
+    blue, orange = PALETTE[:2]
+    plans = {"a": [(a, 0, 0, blue)], "b": [(b, 0, 0, orange)],
+             "cat dim=0": [(a, 0, 0, blue), (b, 0, rows, orange)], "cat dim=1": [(a, 0, 0, blue), (b, cols, 0, orange)]}
+    fig, axes = plt.subplots(1, 5, figsize=(9, 2.1), width_ratios=[cols, cols, cols, 2 * cols, cols + 0.6])
+    for ax, (title, parts) in zip(axes, plans.items()):
+        for x, left, top, color in parts:
+            for i, row in enumerate(x.tolist()):
+                for j, value in enumerate(row):
+                    cell(ax, left + j, top + i, f"{value:g}", color)
+        bare(ax, max(left for _, left, _, _ in parts) + cols, 2 * rows)
+        ax.set_title(title, fontsize=10)
+    card_stack(axes[4], stack([a, b]), [blue, orange])
+    axes[4].set_ylim(-2 * rows - 0.2, 0.7)
+    axes[4].set_title("stack dim=0", fontsize=10)
+    fig.tight_layout()
+    plt.show()
+
+
+def gather(x: Tensor, indices: dict[int, Tensor]) -> None:
+    """gather 的示意：每行一个 {dim: index}，左、中、右是 input、index、output，同色的格子是同一次取数。"""
+    colors = plt.cm.Set3(range(12))
+    fig, axes = plt.subplots(len(indices), 3, figsize=(8, 2.1 * len(indices)))
+    for panels, (dim, index) in zip(axes, indices.items()):
+        output = x.gather(dim, index)
+        paint = [{}, {}, {}]                                            # 各图里 {(行, 列): 颜色}
+        for n, (i, j) in enumerate((i, j) for i in range(index.shape[0]) for j in range(index.shape[1])):
+            k = index[i, j].item()
+            paint[0][(k, j) if dim == 0 else (i, k)] = paint[1][i, j] = paint[2][i, j] = colors[n]
+        for ax, data, marks, title in zip(panels, (x, index, output), paint, ("input", f"index  (dim={dim})", "output")):
+            for i, row in enumerate(data.tolist()):
+                for j, value in enumerate(row):
+                    cell(ax, j, i, str(value), marks.get((i, j), "#f4f4f4"))
+            bare(ax, data.shape[1], data.shape[0])
+            ax.set_title(title, fontsize=10)
+    fig.tight_layout()
+    plt.show()
+
+
+# ---------------------------------------------------------------- 方格：几幅图共用
+
+PALETTE = ["#cfe3f7", "#fde2b3", "#cdeac0"]
+
+
+def cell(ax, left: float, top: float, text: str, color: str, dotted: bool = False) -> None:
+    """左上角在 (left, −top)、边长 1 的格子，中间写字；dotted 是虚线的灰格子。"""
+    edge = {"edgecolor": "#aaaaaa", "linestyle": ":", "zorder": 1} if dotted else {"edgecolor": "#334455", "zorder": 2}
+    ax.add_patch(plt.Rectangle((left, -top), 1, -1, facecolor=color, **edge))
+    ax.text(left + 0.5, -top - 0.5, text, ha="center", va="center", color="#aaaaaa" if dotted else "black", zorder=3)
+
+
+def bare(ax, width: float, height: float) -> None:
+    """只留方格：不要坐标轴，横竖同尺；格子占 width 列、height 行。"""
+    ax.set(xlim=(-0.2, width + 0.2), ylim=(-height - 0.2, 0.2), aspect="equal")
+    ax.axis("off")
