@@ -198,6 +198,75 @@ def gather(x: Tensor, indices: dict[int, Tensor]) -> None:
     plt.show()
 
 
+# ---------------------------------------------------------------- 线性回归：3.1.5 与 3.2.4
+
+
+def two_paths(line: list, dots: list, truth: tuple, losses: list[float]) -> None:
+    """3.2.4：左图是参数 (w, b) 走过的路，line 连成线，dots 画成点；右图是各步的损失。"""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.3))
+    left.plot(*zip(*line), color="tab:gray", lw=1, label="by hand")
+    left.plot(*zip(*dots), "o", ms=5, color="tab:red", label="autograd (some steps)")
+    left.plot(*truth, "k*", ms=13, label="truth")
+    left.set(xlabel="w", ylabel="b")
+    left.legend(fontsize=9)
+    right.plot(losses, lw=0.6, color="tab:blue")
+    right.axhline(0.5, color="gray", ls="--", label="noise floor")
+    right.set(xlabel="step", ylabel="loss", yscale="log")
+    right.legend(fontsize=9)
+    fig.tight_layout()
+    plt.show()
+
+
+def fits(x: Tensor, y: Tensor, steps: dict[int, tuple[float, float]]) -> None:
+    """散点 (x, y) 与训练到各步的直线；steps 是 {步数: (w, b)}。"""
+    fig, axes = plt.subplots(1, len(steps), figsize=(2.4 * len(steps), 2.6), sharey=True)
+    for ax, (step, (w, b)) in zip(axes, steps.items()):
+        ax.scatter(x, y, s=4, alpha=0.3)
+        ax.plot([0, 5], [b, 5 * w + b], color="tab:red", lw=2)
+        ax.set(title=f"step {step}\nw={w:.2f}  b={b:.2f}", ylim=(-2, 17), xlabel="x")
+    axes[0].set_ylabel("y")
+    fig.tight_layout()
+    plt.show()
+
+
+def loss_curves(curves: dict[str, list[float]]) -> None:
+    """几条损失曲线，纵轴是对数。"""
+    fig, ax = plt.subplots(figsize=(6.5, 3))
+    for color, (name, losses) in zip(("tab:orange", "tab:blue"), curves.items()):
+        ax.plot(losses, color=color, label=name)
+    ax.set(xlabel="step", ylabel="loss", yscale="log")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=2, frameon=False)
+    fig.tight_layout()
+    plt.show()
+
+
+def fitted_curve(x: Tensor, y: Tensor, curve_x: Tensor, curve_y: Tensor, label: str) -> None:
+    """散点 (x, y) 与拟合出的曲线。"""
+    fig, ax = plt.subplots(figsize=(5.5, 3))
+    ax.scatter(x, y, s=5, alpha=0.35, label="data")
+    ax.plot(curve_x, curve_y, color="tab:red", lw=2, label=label)
+    ax.set(xlabel="x", ylabel="y")
+    ax.legend()
+    fig.tight_layout()
+    plt.show()
+
+
+def weight_map(images: list[Tensor], titles: list[str], weights: Tensor) -> None:
+    """3.2.4：几张灰度图 (高, 宽)，最右是同形的权重，红负蓝正。"""
+    fig, axes = plt.subplots(1, len(images) + 1, figsize=(2.3 * (len(images) + 1), 2.4))
+    for ax, image, title in zip(axes, images, titles):
+        ax.imshow(image, cmap="gray", vmin=0)
+        ax.set_title(title, fontsize=10)
+    limit = weights.abs().max().item()
+    shown = axes[-1].imshow(weights, cmap="RdBu", vmin=-limit, vmax=limit)
+    axes[-1].set_title("learned weights", fontsize=10)
+    fig.colorbar(shown, ax=axes[-1], fraction=0.046)
+    for ax in axes:
+        ax.set(xticks=[], yticks=[])
+    fig.tight_layout()
+    plt.show()
+
+
 # ---------------------------------------------------------------- 方格：几幅图共用
 
 PALETTE = ["#cfe3f7", "#fde2b3", "#cdeac0"]
