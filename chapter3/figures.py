@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import matplotlib.pyplot as plt
+from matplotlib.patches import FancyBboxPatch
 from torch import Tensor, finfo, stack
 
 plt.rcParams["figure.dpi"] = 90
@@ -195,6 +198,117 @@ def gather(x: Tensor, indices: dict[int, Tensor]) -> None:
             bare(ax, data.shape[1], data.shape[0])
             ax.set_title(title, fontsize=10)
     fig.tight_layout()
+    plt.show()
+
+
+# ---------------------------------------------------------------- 3.1.2
+
+
+def broadcast_sum(x: Tensor, y: Tensor, figsize: tuple[float, float]) -> None:
+    """x、y 与 x + y（广播，至多三维，各层并排）：实线的格子是真有的数，虚线的是「当作有」的。"""
+    total = x + y
+    shape = (1,) * (3 - total.dim()) + tuple(total.shape)
+    fig, axes = plt.subplots(1, 3, figsize=figsize)
+    for ax, z, name, color in zip(axes, (x, y, total), ("x", "y", "x + y"), PALETTE):
+        real = (1,) * (3 - z.dim()) + tuple(z.shape)                    # 长为 1 的维只有第 0 份是真的
+        values = z.broadcast_to(total.shape).reshape(shape)             # (层, 行, 列)
+        for place in product(*map(range, shape)):
+            k, i, j = place
+            dotted = any(size == 1 and at > 0 for size, at in zip(real, place))
+            cell(ax, k * (shape[2] + 0.5) + j, i, str(values[place].item()), "white" if dotted else color, dotted)
+        bare(ax, shape[0] * (shape[2] + 0.5) - 0.5, shape[1])
+        ax.set_title(f"{name}  {tuple(z.shape)}", fontsize=10)
+    fig.tight_layout()
+    plt.show()
+
+
+def surface(height: Tensor, title: str) -> None:
+    """平面上每一点的值 (行, 列) 画成颜色。"""
+    fig, ax = plt.subplots(figsize=(2.6, 2.6))
+    ax.imshow(height, cmap="RdBu", vmin=-1, vmax=1)
+    ax.set_title(title, fontsize=10)
+    ax.axis("off")
+    fig.tight_layout()
+    plt.show()
+
+
+# ---------------------------------------------------------------- 3.1.3
+
+
+def step_arc(ax, start: int, step: int, color: str, above: bool) -> None:
+    """从第 start 格画一道弧到 step 格之后；above 决定画在上方还是下方。"""
+    edge, side = (1.05, 1) if above else (-0.75, -1)
+    ax.annotate("", xy=(start + step + 0.5, edge), xytext=(start + 0.5, edge), arrowprops=dict(
+        arrowstyle="-|>", color=color, linewidth=1.6, connectionstyle=f"arc3,rad={-0.4 * side}"))
+    ax.text(start + step / 2 + 0.5, edge + side * (0.35 + 0.2 * step), f"+{step}", color=color, ha="center", va="center")
+
+
+def memory(tensors: dict[str, Tensor], storage: list[int]) -> None:
+    """几个共用一块存储区的矩阵，各占一行：头信息、看到的样子、存储区；storage 是存储区里的全部数。"""
+    fig, rows = plt.subplots(len(tensors), 3, figsize=(9, 2.2 * len(tensors)), width_ratios=[2, 1.6, 3.2])
+    for (header, grid, strip), (name, x) in zip(rows, tensors.items()):
+        text = f"{name}\nshape    {tuple(x.shape)}\nstride   {x.stride()}\noffset   {x.storage_offset()}"
+        header.add_patch(FancyBboxPatch((0.03, 0.2), 0.9, 0.6, facecolor="#f4f4f4", edgecolor="#555555",
+                                        boxstyle="round,pad=0.02", transform=header.transAxes))
+        header.text(0.1, 0.5, text, family="monospace", va="center", transform=header.transAxes)
+        owner = {}                                                      # 第几格 → 它是哪个元素
+        for i, row in enumerate(x.tolist()):
+            for j, value in enumerate(row):
+                cell(grid, j, i, str(value), PALETTE[i])
+                owner[x.storage_offset() + i * x.stride(0) + j * x.stride(1)] = (i, j)
+        for place, value in enumerate(storage):
+            cell(strip, place, -1, str(value), PALETTE[owner[place][0]] if place in owner else "white")
+            strip.text(place + 0.5, -0.45, "[{},{}]".format(*owner[place]) if place in owner else "-", ha="center")
+        step_arc(strip, x.storage_offset(), x.stride(0), "#1f5fa8", above=True)
+        step_arc(strip, x.storage_offset(), x.stride(1), "#c0392b", above=False)
+        grid.set(xlim=(-0.1, 3.1), ylim=(-3.1, 0.1), aspect="equal")
+        strip.set(xlim=(-0.1, len(storage) + 0.1), ylim=(-2, 2.2), aspect="equal")
+    for ax, title in zip(rows[0], ["header", "what we see", "storage (shared)"]):
+        ax.set_title(title)
+    for ax in rows.flat:
+        ax.axis("off")
+    fig.tight_layout()
+    plt.show()
+
+
+# ---------------------------------------------------------------- 3.2.1
+
+
+def card(ax, left: float, title: str, x: Tensor, color: str) -> None:
+    """画一张卡片：张量 x 的各个成员与它们的值。"""
+    grad = x.grad.tolist() if x.is_leaf and x.grad is not None else None        # 中间结果的 grad 一读就有警告
+    members = {"data": x.tolist(), "requires_grad": x.requires_grad, "is_leaf": x.is_leaf, "grad": grad,
+               "grad_fn": x.grad_fn.name() if x.grad_fn is not None else None}
+    ax.text(left + 2.1, 5.45, title, ha="center", fontsize=12, weight="bold")
+    for i, (name, value) in enumerate(members.items()):
+        ax.add_patch(plt.Rectangle((left, 4.2 - i), 1.95, 1, fc=color, ec="black"))
+        ax.add_patch(plt.Rectangle((left + 1.95, 4.2 - i), 2.25, 1, fc="white", ec="black"))
+        ax.text(left + 0.12, 4.7 - i, name, va="center", fontsize=9.5, family="monospace")
+        ax.text(left + 3.08, 4.7 - i, str(value), va="center", ha="center", fontsize=10)
+
+
+def leaf_and_result(w: Tensor, y: Tensor) -> None:
+    """叶子 w 与由它算出的 y 各一张卡片，前向、反向两个箭头。"""
+    fig, ax = plt.subplots(figsize=(8.4, 3.1))
+    card(ax, 0.0, "w  (leaf)", w, "#cfe8cf")
+    card(ax, 6.0, "y = (x * w ** 2).sum()", y, "#cfdcf2")
+    for height, start, end, name in ((4.7, 4.25, 5.95, "forward"), (0.7, 5.95, 4.25, "backward")):
+        ax.annotate("", xy=(end, height), xytext=(start, height), arrowprops=dict(arrowstyle="->", lw=1.5))
+        ax.text(5.1, height + 0.25, name, ha="center", fontsize=10)
+    ax.set(xlim=(-0.1, 10.3), ylim=(0, 5.9))
+    ax.axis("off")
+    plt.show()
+
+
+def derivative(x: Tensor, y: Tensor, slope: Tensor, points: Tensor, grads: Tensor) -> None:
+    """曲线 y、手推的导数 slope，与 autograd 在 points 处的结果 grads。"""
+    fig, ax = plt.subplots(figsize=(6, 3.2))
+    ax.plot(x, y, color="gray", ls="--", label=r"$y = x^2 e^x$")
+    ax.plot(x, slope, color="tab:blue", label=r"by hand: $2xe^x + x^2e^x$")
+    ax.plot(points, grads, "o", color="tab:red", ms=5, label="autograd")
+    ax.set_xlabel("x")
+    ax.legend()
+    ax.grid(alpha=0.3)
     plt.show()
 
 
