@@ -8,7 +8,8 @@ from __future__ import annotations
 from itertools import product
 
 import matplotlib.pyplot as plt
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch
+from matplotlib.path import Path
 from torch import Tensor, finfo, stack
 
 plt.rcParams["figure.dpi"] = 90
@@ -312,6 +313,157 @@ def derivative(x: Tensor, y: Tensor, slope: Tensor, points: Tensor, grads: Tenso
     plt.show()
 
 
+# ---------------------------------------------------------------- 3.2.2：计算图
+
+
+def ellipse(ax, center: tuple, text: str, color: str = "#cfe8cf", size: tuple = (1.6, 0.8)):
+    """变量：椭圆，返回图形。"""
+    ax.text(*center, text, ha="center", va="center", fontsize=9.5, zorder=3)
+    return ax.add_patch(Ellipse(center, *size, fc=color, ec="black", zorder=2))
+
+
+def box(ax, center: tuple, text: str, size: tuple = (1.1, 0.64)):
+    """算子：矩形，返回图形。"""
+    corner = (center[0] - size[0] / 2, center[1] - size[1] / 2)
+    ax.text(*center, text, ha="center", va="center", fontsize=9.5, zorder=3)
+    return ax.add_patch(plt.Rectangle(corner, *size, fc="#f6e3b4", ec="black", zorder=2))
+
+
+def forward_and_backward(tensors: dict[str, Tensor]) -> None:
+    """z = w * x + b 的两张图：上图是各张量的值，下图是 z 对它们的导数；tensors 有 w x y b z，已经反向过。"""
+    where = {"w": (0, 2.4), "x": (0, 0.8), "MUL": (2.4, 1.6), "y": (4.8, 1.6),
+             "b": (4.8, 0.0), "ADD": (7.2, 0.8), "z": (9.6, 0.8)}
+    edges = [("w", "MUL"), ("x", "MUL"), ("MUL", "y"), ("y", "ADD"), ("b", "ADD"), ("ADD", "z")]
+    gradient = {name: f"dz/d{name} = {x.grad:g}" if x.requires_grad else f"{name}: no grad" for name, x in tensors.items()}
+    value = {name: f"{name} = {x.item():g}" for name, x in tensors.items()}
+    fig, axes = plt.subplots(2, 1, figsize=(8, 5.6))
+    for ax, label, back in zip(axes, (value, gradient), (False, True)):
+        patches = {name: box(ax, center, name) if name.isupper() else
+                   ellipse(ax, center, label[name], "#cfe8cf" if tensors[name].requires_grad else "#e4e4e4")
+                   for name, center in where.items()}
+        for start, end in edges:
+            color, style = ("black", "-") if not back else ("gray", ":") if start == "x" else ("tab:red", "-")
+            tail, head = (end, start) if back else (start, end)         # 反向时箭头倒过来
+            ax.annotate("", xy=where[head], xytext=where[tail], zorder=1, arrowprops=dict(
+                arrowstyle="-|>", color=color, ls=style, lw=1.4, patchA=patches[tail], patchB=patches[head],
+                shrinkA=0, shrinkB=1))
+        ax.set(xlim=(-1, 10.6), ylim=(-0.6, 3.0))
+        ax.axis("off")
+    x = tensors["x"].item()
+    for place, text in (((1.3, 2.15), f"× x  (x = {x:g})"), ((6.1, 1.35), "× 1"), ((5.9, 0.55), "× 1")):
+        axes[1].text(*place, text, color="tab:red", fontsize=10, ha="right" if place == (5.9, 0.55) else "left")
+    axes[0].set_title("forward: values", fontsize=11)
+    axes[1].set_title("backward: gradients  (red: multiply by the local derivative)", fontsize=11)
+    fig.tight_layout()
+    plt.show()
+
+
+def layout(nodes: list, edges: list) -> tuple[dict, list]:
+    """给反向图排版，返回 {节点或占位点: (横, 纵)} 和每条边依次经过的点。
+
+    nodes 按拓扑次序，使用者在前。一个节点的层是从根走到它的最长路；跨过几层的边在中间各层放一个占位点。
+    """
+    depth = {node: 0 for node in nodes}
+    for node in nodes:                                                  # 拓扑次序保证 node 的层已定
+        for child, _ in node.next_functions:
+            if child is not None:
+                depth[child] = max(depth[child], depth[node] + 1)
+    layers, paths = [[] for _ in range(max(depth.values()) + 1)], []
+    for node in nodes:
+        layers[depth[node]].append(node)
+    for k, (start, end) in enumerate(edges):
+        middle = [(k, level) for level in range(depth[start] + 1, depth[end])]
+        for point in middle:
+            layers[point[1]].append(point)
+        paths.append([start, *middle, end])
+    return arrange(layers, paths), paths
+
+
+def arrange(layers: list[list], paths: list[list]) -> dict:
+    """逐层定横坐标：尽量正对上一层邻居的中间，挤在一起的推开。"""
+    parents, place = {}, {}
+    for path in paths:
+        for upper, lower in zip(path, path[1:]):
+            parents.setdefault(lower, []).append(upper)
+    for level, layer in enumerate(layers):
+        wish = {p: sum(place[q][0] for q in parents[p]) / len(parents[p]) if p in parents else 0 for p in layer}
+        layer, xs = sorted(layer, key=wish.get), []
+        for point in layer:                                             # 与左邻至少相距 2.4
+            xs.append(wish[point] if not xs else max(wish[point], xs[-1] + 2.4))
+        shift = sum(wish[p] - x for p, x in zip(layer, xs)) / len(layer)        # 推开之后整层再居中
+        place.update({p: (x + shift, -1.2 * level) for p, x in zip(layer, xs)})
+    return place
+
+
+def smooth_arrow(ax, points: list[tuple], half: float, bend: float) -> None:
+    """一条光滑的红箭头，自上而下经过 points，每一点处方向竖直。
+
+    从矩形的下缘出发，止于终点的上缘；half 是终点那个图形的半高，bend 让箭头向旁边弯开。
+    """
+    points = [(points[0][0], points[0][1] - 0.28), *points[1:-1], (points[-1][0], points[-1][1] + half + 0.03)]
+    vertices, codes = [points[0]], [Path.MOVETO]
+    for (x, y), (end_x, end_y) in zip(points, points[1:]):
+        middle = (y + end_y) / 2
+        vertices += [(x + bend, middle), (end_x + bend, middle), (end_x, end_y)]
+        codes += [Path.CURVE4] * 3
+    ax.add_patch(FancyArrowPatch(path=Path(vertices, codes), arrowstyle="-|>", mutation_scale=11, color="tab:red",
+                                 lw=1.2, zorder=1))
+
+
+def graphs(pictures: dict[str, tuple], figsize: tuple[float, float]) -> None:
+    """并排画几张反向图。pictures 是 {标题: ((节点, 边), {名字: 叶子})}，节点按拓扑次序。"""
+    fig, axes = plt.subplots(1, len(pictures), figsize=figsize, squeeze=False)
+    lowest = 0.0
+    for ax, (title, ((nodes, edges), names)) in zip(axes[0], pictures.items()):
+        place, paths = layout(nodes, edges)
+        label = {id(leaf): name for name, leaf in names.items()}
+        for node in nodes:
+            if hasattr(node, "variable"):
+                text = f"{label[id(node.variable)]} {tuple(node.variable.shape)}"
+                ellipse(ax, place[node], text, size=(2.1, 0.75))
+            else:
+                box(ax, place[node], node.name().split("Backward")[0], size=(1.6, 0.56))
+        for k, path in enumerate(paths):
+            half = 0.375 if hasattr(path[-1], "variable") else 0.28
+            twin = paths.count(path) > 1                                # 两条边重合：一左一右弯开
+            smooth_arrow(ax, [place[p] for p in path], half, 0.5 * (-1) ** paths[:k].count(path) if twin else 0)
+        xs, ys = zip(*place.values())
+        lowest = min(lowest, *ys)
+        ax.set(xlim=(min(xs) - 1.2, max(xs) + 1.2))
+        ax.set_title(title, fontsize=11)
+    for ax in axes[0]:                                                  # 几张图用同一把尺
+        ax.set(ylim=(lowest - 0.5, 0.4), aspect="equal")
+        ax.axis("off")
+    fig.tight_layout()
+    plt.show()
+
+
+# ---------------------------------------------------------------- 3.2.3
+
+
+def difference_errors(steps, curves: dict) -> None:
+    """中心差分的步长与误差，双对数；curves 是 {dtype: 各步长的相对误差}。"""
+    fig, ax = plt.subplots(figsize=(6, 3.4))
+    for color, (dtype, errors) in zip(("tab:orange", "tab:blue"), curves.items()):
+        ax.loglog(steps, [error + 1e-16 for error in errors], color=color, label=str(dtype))        # 误差为 0 也画得出
+    ax.axvline(1e-6, color="gray", ls="--", lw=1, label="gradcheck default eps = 1e-6")
+    ax.set(xlabel="eps", ylabel="relative error", ylim=(1e-16, 10))
+    ax.legend(fontsize=9, loc="lower right")
+    ax.grid(alpha=0.3)
+    plt.show()
+
+
+def bars(panels: dict[str, dict[str, float]]) -> None:
+    """并排几幅横条图，每幅是 {名字: 数值}。"""
+    fig, axes = plt.subplots(1, len(panels), figsize=(3.75 * len(panels), 2.3))
+    for ax, (title, values) in zip(axes, panels.items()):
+        ax.barh(list(values), list(values.values()), color=["tab:gray", "tab:blue", "tab:green"])
+        ax.set_title(title, fontsize=10)
+        ax.invert_yaxis()
+    fig.tight_layout()
+    plt.show()
+
+
 # ---------------------------------------------------------------- 线性回归：3.1.5 与 3.2.4
 
 
@@ -339,6 +491,40 @@ def fits(x: Tensor, y: Tensor, steps: dict[int, tuple[float, float]]) -> None:
         ax.plot([0, 5], [b, 5 * w + b], color="tab:red", lw=2)
         ax.set(title=f"step {step}\nw={w:.2f}  b={b:.2f}", ylim=(-2, 17), xlabel="x")
     axes[0].set_ylabel("y")
+    fig.tight_layout()
+    plt.show()
+
+
+def scatter(x: Tensor, y: Tensor) -> None:
+    """散点图。"""
+    fig, ax = plt.subplots(figsize=(5, 3.4))
+    ax.scatter(x, y, s=8, alpha=0.5)
+    ax.set(xlabel="x", ylabel="y")
+    fig.tight_layout()
+    plt.show()
+
+
+def smoothed_loss(losses: list[float], smooth: Tensor, window: int) -> None:
+    """每步的损失与 window 步的滑动平均（一维，长 步数 − window + 1），虚线是噪声的水平。"""
+    fig, ax = plt.subplots(figsize=(5.8, 3.2))
+    ax.plot(losses, color="#a8d5ef", linewidth=1, label="each batch")
+    ax.plot(range(window - 1, len(losses)), smooth, color="#1f5fa8", label=f"mean of {window}")
+    ax.axhline(0.5, color="gray", linestyle="--", label="noise floor")
+    ax.set(xlabel="step", ylabel="loss", yscale="log")
+    ax.legend()
+    fig.tight_layout()
+    plt.show()
+
+
+def landscape(w_axis: Tensor, b_axis: Tensor, surface: Tensor, path: list, truth: tuple) -> None:
+    """损失的等高线（surface 形状 (b, w)）与参数走过的路。"""
+    fig, ax = plt.subplots(figsize=(5.8, 4))
+    ax.contour(w_axis, b_axis, surface, levels=[0.55, 0.7, 1, 2, 4, 8, 16, 32], cmap="viridis")
+    ax.plot(*zip(*path), color="#c0392b", linewidth=1, label="path of SGD")
+    ax.plot(*path[0], "o", color="#c0392b")
+    ax.plot(*truth, "k*", markersize=12, label="truth")
+    ax.set(xlabel="w", ylabel="b")
+    ax.legend()
     fig.tight_layout()
     plt.show()
 
