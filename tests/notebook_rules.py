@@ -73,6 +73,21 @@ def structure_problems(notebook: NotebookNode, *, lesson: bool) -> list[str]:
     return problems
 
 
+def silent_problems(notebook: NotebookNode) -> list[str]:
+    """练习以前的单元若在最外层有断言，就要有输出：读者应看见它证明的东西，而不只是没有报错。"""
+    problems, number = [], 0
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            if re.search(r"^#+ .*练习", cell.source, flags=re.M):
+                break
+        elif cell.source.strip():
+            number += 1
+            asserts = [node for node in ast.parse(MAGIC.sub(r"\1None", cell.source)).body if isinstance(node, ast.Assert)]
+            if asserts and not cell.outputs:
+                problems.append(f"单元 [{number}] 只有断言，什么也没有显示")
+    return problems
+
+
 def trees(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, ast.Module, str]]:
     """逐个代码单元给出 (单元, 语法树, 去掉魔术命令的源码)。"""
     for cell in code_cells(notebook):

@@ -17,6 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 TIMEOUT = 300  # 秒。一个笔记本在空闲的机器上不到 2 分钟；放宽是免得机器忙时误报
 ALL = notebooks.find()
+SHOWING = {3}  # 这些章里，每个断言都有输出让读者看见
 TAUGHT = range(2, 6)  # 第 2 到 5 章有小结、练习与解答；以后各章是项目自己的笔记本
 LESSONS = [p for p in ALL if not notebooks.is_solution(p) and notebooks.chapter_of(p) in TAUGHT]
 SOLUTIONS = [p for p in ALL if notebooks.is_solution(p)]
@@ -71,6 +72,21 @@ def test_stored_notebook(path: Path):
     if (size := path.stat().st_size) > rules.MAX_BYTES:
         problems.append(f"文件有 {size // 1000} KB，超过 {rules.MAX_BYTES // 1000} KB")
     fail_on(problems)
+
+
+@pytest.mark.parametrize("path", **named([path for path in LESSONS if notebooks.chapter_of(path) in SHOWING]))
+def test_asserts_are_shown(path: Path):
+    fail_on(rules.silent_problems(notebooks.read(path)))
+
+
+@pytest.mark.parametrize("path", **named(sorted(notebooks.ROOT.glob("chapter[2-5]/figures.py"))))
+def test_every_figure_is_drawn(path: Path):
+    """作图模块里没有用不到的函数：不是笔记本在用，就是别的图在用。"""
+    code = path.read_text(encoding="utf-8")
+    used = "\n".join(cell.source for lesson in path.parent.glob("*.ipynb") for cell in rules.code_cells(notebooks.read(lesson)))
+    for name in re.findall(r"^def (\w+)", code, flags=re.M):
+        called = len(re.findall(rf"(?<!def )\b{name}\(", code))
+        assert f"figures.{name}(" in used or called, f"{path.name} 的 {name} 没有谁用到"
 
 
 @pytest.mark.parametrize("path", **named(LESSONS))
@@ -201,6 +217,14 @@ def test_bad_structure_is_found():
     timed.cells[0].metadata["execution"] = {"iopub.execute_input": "2020-01-01"}
     timed.metadata["language_info"] = {"name": "python", "version": "3.11.7"}
     assert len(rules.structure_problems(timed, lesson=True)) == 2
+
+
+def test_silent_asserts_are_found():
+    shown = new_output("stream", text="1\n")
+    assert rules.silent_problems(build(VERSION, "x = 1\nassert x")) == ["单元 [2] 只有断言，什么也没有显示"]
+    assert rules.silent_problems(build(VERSION, "x = 1\nprint(x)\nassert x", output=shown)) == []
+    assert rules.silent_problems(build(VERSION, "def f(x):\n    assert x")) == []
+    assert rules.silent_problems(build(VERSION, "## 练习", "assert True")) == []
 
 
 def test_bad_exercises_are_found():
