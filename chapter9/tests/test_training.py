@@ -102,7 +102,7 @@ def test_resume_refuses_other_weights_to_start_from(workdir, small_file, capsys)
 def test_training_on_lines_without_full_stops(workdir, capsys):
     """歌词、对联：作得完，藏头诗也作得成。"""
     lines = ["青山绿水红花开", "白云明月照松间", "春江潮水连海平", "清风吹我过前川"]
-    (workdir / "歌词.txt").write_text("\n".join(a[:4] + b[4:] + "，" + b[:4] + a[4:] for a in lines for b in lines for _ in range(4)), encoding="utf-8-sig")
+    (workdir / "歌词.txt").write_text("\n".join(a[:4] + b[4:] + "，" + b[:4] + c[4:] for a in lines for b in lines for c in lines), encoding="utf-8-sig")
     call("train", *TINY, "--data-path=歌词.txt", "--max-epoch=2", "--batch-size=8", "--warmup-steps=5")
     assert "\ufeff" not in load_checkpoint("runs/poet/best.pth", "poet")["vocabulary"]
     capsys.readouterr()
