@@ -38,9 +38,11 @@ def starts_from_imagenet(opt: Config) -> bool:
 
 def parameter_groups(model: BasicModule, opt: Config, tuned: bool) -> list[dict]:
     """分类层一组，其余一组。微调（tuned）时其余的已经学好，学习率小些。"""
-    head = [p for name, p in model.named_parameters() if name.startswith(model.head)]
-    rest = [p for name, p in model.named_parameters() if not name.startswith(model.head)]
-    return [{"params": head, "lr": opt.lr}, {"params": rest, "lr": opt.lr * (opt.backbone_lr if tuned else 1)}]
+    learned = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    head = [p for name, p in learned if name.startswith(model.head)]
+    rest = [p for name, p in learned if not name.startswith(model.head)]
+    return [{"params": params, "lr": lr, "initial_lr": lr}
+            for params, lr in ((head, opt.lr), (rest, opt.lr * (opt.backbone_lr if tuned else 1)))]
 
 
 def load_model(opt: Config, device: t.device) -> tuple[BasicModule, int]:
@@ -60,9 +62,9 @@ def make_dataset(opt: Config, split: str, image_size: int | None = None) -> DogC
     return DogCat(root, split, image_size or opt.image_size, opt.val_fold, opt.cache_mb)
 
 
-def probabilities(model: BasicModule, images: t.Tensor, runtime: Runtime) -> t.Tensor:
+def probabilities(model: BasicModule, images: t.Tensor, runtime: Runtime, cpu_bf16: bool = False) -> t.Tensor:
     """(B, 4, H, W) 的 uint8 → (B, 类别数) 的概率：原图和左右翻转后的两次判断取平均。"""
     x = to_input(images.to(runtime.device), model.mean, model.std)
-    with runtime.autocast():
+    with runtime.autocast(cpu_bf16):
         scores = t.stack([model(x), model(x.flip(3))])          # (2, B, 类别数)
     return scores.float().softmax(2).mean(0)

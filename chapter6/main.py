@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch as t
+from evaluation import Evaluation, report
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
-from torchmetrics.classification import MulticlassConfusionMatrix
 from tqdm import tqdm
 
 from classifier import (
@@ -39,7 +39,7 @@ from utils import (
     setup,
 )
 
-FIXED = ("model", "image_size", "val_fold", "batch_size", "freeze_bn")     # 接着训练时不能换的选项
+FIXED = ("model", "image_size", "val_fold", "batch_size", "freeze_early", "freeze_bn", "lr_schedule")     # 接着训练时不能换的选项
 
 
 def train(opt: Config) -> None:
@@ -60,6 +60,8 @@ def train(opt: Config) -> None:
         model.load_weights(last["raw"], folder / "last.pth")
         if last["data"] != train_set.fingerprint():
             raise UserError(f"{folder / 'last.pth'} 是用另一份数据训练的：换回原来的数据选项，或去掉 --resume")
+    if tuned and opt.freeze_early:
+        model.freeze_early()
     layout = t.channels_last if opt.channels_last else t.contiguous_format
     net = runtime.wrap(model.to(memory_format=layout))
     average = copy.deepcopy(model)                              # 各步权重的滑动平均，验证和保存的是它
@@ -97,7 +99,10 @@ def train(opt: Config) -> None:
             seed_step(opt.seed, step + 1)                       # 随机数只看第几步，所以能原样接着训练
             images, targets = images.to(runtime.device), targets.to(runtime.device)
             x = augment(images, model.mean, model.std, runtime.rank, runtime.world_size)
-            with runtime.autocast():
+            if opt.lr_schedule == "cosine":
+                for group in optimizer.param_groups:
+                    group["lr"] = group["initial_lr"] * (1 + math.cos(math.pi * step / total)) / 2
+            with runtime.autocast(opt.cpu_bf16):
                 scores = net(x.contiguous(memory_format=layout))        # (B, 类别数)
                 loss = F.cross_entropy(scores, targets)
             optimizer.zero_grad()
@@ -120,36 +125,38 @@ def train(opt: Config) -> None:
         bar.close()
 
         speed = (step - start_step) * opt.batch_size / (time.time() - start_time)
-        if step % len(loader) == 0 or step == stop:
-            matrix = evaluate(average, val_set, opt, runtime)
-            accuracy = matrix.trace().item() / matrix.sum().item()
-            mean, lr = sum(losses) / len(losses), optimizer.param_groups[0]["lr"]
-            if step % len(loader) == 0:                         # 走完了一轮
-                if mean >= previous_loss:                       # 损失不再下降，减小学习率
-                    for group in optimizer.param_groups:
-                        group["lr"] *= opt.lr_decay
-                previous_loss, losses = mean, []
+        mean, lr, ended = sum(losses) / len(losses), optimizer.param_groups[0]["lr"], step % len(loader) == 0
+        if ended:                                               # 走完了一轮
+            if opt.lr_schedule == "plateau" and mean >= previous_loss:      # 损失不再下降，减小学习率
+                for group in optimizer.param_groups:
+                    group["lr"] *= opt.lr_decay
+            previous_loss, losses = mean, []
+        line = f"第 {epoch + 1} 轮，第 {step} 步：损失 {mean:.4f}，学习率 {lr:.1e}，{speed:.0f} 张/秒"
+        if step == stop or ended and (epoch + 1) % opt.val_every == 0:
+            result = Evaluation(evaluate(average, val_set, opt, runtime), val_set)
+            line += f"，{result.summary()}"
             if runtime.is_main:
-                vis.plot("val_accuracy", accuracy, step)
-                vis.log(f"混淆矩阵 {matrix.tolist()}", "confusion", step)
-                print(f"第 {epoch + 1} 轮，第 {step} 步：损失 {mean:.4f}，验证准确率 {accuracy:.2%}，"
-                      f"混淆矩阵 {matrix.tolist()}，学习率 {lr:.1e}，{speed:.0f} 张/秒，共 {(time.time() - begin) / 60:.1f} 分钟")
-                if accuracy > best:
-                    best = accuracy
+                vis.plot_many(result.curves(), step)
+                if result.accuracy > best:
+                    best = result.accuracy
                     save("best.pth")
-                save("last.pth")
+        if runtime.is_main and (ended or step == stop):
+            print(f"{line}，共 {(time.time() - begin) / 60:.1f} 分钟")
+            save("last.pth")
     vis.close()
     if runtime.is_main:
         print(f"完成。判断图片：python main.py predict --model-path={(folder / 'best.pth').as_posix()}")
 
 
 def val(opt: Config) -> None:
-    """在验证集上算准确率和混淆矩阵"""
+    """在验证集上算准确率、对数损失、校准误差和混淆矩阵"""
     runtime = setup(opt.use_gpu)
     model, size = load_model(opt, runtime.device)
-    matrix = evaluate(model, make_dataset(opt, "val", size), opt, runtime)
+    dataset = make_dataset(opt, "val", size)
+    result = Evaluation(evaluate(model, dataset, opt, runtime), dataset)
     if runtime.is_main:
-        report("验证集", matrix)
+        for part in result.parts():
+            report(*part)
 
 
 def test(opt: Config) -> None:
@@ -161,7 +168,7 @@ def test(opt: Config) -> None:
     loader = plain_loader(dataset, opt)
     with t.inference_mode():
         for images, ids in tqdm(batches(loader), "测试", len(loader), leave=False):
-            rows += probabilities(model, images, runtime).tolist()
+            rows += probabilities(model, images, runtime, opt.cpu_bf16).tolist()
             numbers += ids.tolist()
     # 两类时像 Kaggle 要的那样只写一列：后一类（狗）的概率；更多类时各写一列
     header, first = (["id", "label"], 1) if len(CLASSES) == 2 else (["id", *CLASSES], 0)
@@ -173,7 +180,7 @@ def test(opt: Config) -> None:
     answers = known_answers(opt.test_data_root)
     if all(path.name in answers for path in dataset.paths):
         targets = t.tensor([CLASSES.index(answers[path.name]) for path in dataset.paths])
-        report("测试集", MulticlassConfusionMatrix(len(CLASSES))(t.tensor(rows), targets))
+        report("测试集", t.tensor(rows), targets)
 
 
 def predict(opt: Config) -> None:
@@ -185,7 +192,7 @@ def predict(opt: Config) -> None:
     with t.inference_mode():
         for start in range(0, len(paths), opt.batch_size):
             images = t.stack([read_image(path, size) for path in paths[start:start + opt.batch_size]])
-            results += probabilities(model, images, runtime).tolist()
+            results += probabilities(model, images, runtime, opt.cpu_bf16).tolist()
     for path, row in zip(paths, results):
         best = max(range(len(CLASSES)), key=row.__getitem__)
         print(f"{CLASSES[best]:<6}{row[best]:7.2%}  {path.as_posix()}")
@@ -218,25 +225,17 @@ def update_average(average: t.nn.Module, model: t.nn.Module, keep: float) -> Non
 
 @t.inference_mode()
 def evaluate(model: t.nn.Module, dataset: DogCat, opt: Config, runtime) -> t.Tensor:
-    """混淆矩阵 (类别数, 类别数)：第 i 行第 j 列是真为 i、判为 j 的张数。几个进程各算一部分，再相加。"""
+    """dataset 各图的概率 (N, 类别数)。几个进程各算一部分，再合起来。"""
     model.eval()
     if runtime.world_size > 1:
         for value in model.buffers():           # 批归一化的统计量各进程略有不同，以 0 号的为准
             t.distributed.broadcast(value, 0)
-    matrix = MulticlassConfusionMatrix(len(CLASSES))
-    own = Subset(dataset, range(runtime.rank, len(dataset), runtime.world_size))
-    for images, targets in batches(plain_loader(own, opt, dataset)):
-        matrix.update(probabilities(model, images, runtime).cpu(), targets)
-    whole = runtime.sum(*matrix.confmat.flatten().tolist())     # 只有 0 号进程报告
-    return t.tensor(whole).reshape(len(CLASSES), -1).long()
-
-
-def report(name: str, matrix: t.Tensor) -> None:
-    """显示准确率和混淆矩阵。"""
-    print(f"{name} {int(matrix.sum())} 张：准确率 {matrix.trace().item() / matrix.sum().item():.2%}")
-    print("真实＼判断" + "".join(f"{name:>8}" for name in CLASSES))
-    for name, row in zip(CLASSES, matrix.tolist()):
-        print(f"{name:<10}" + "".join(f"{count:>8}" for count in row))
+    own = range(runtime.rank, len(dataset), runtime.world_size)
+    rows = t.zeros(len(dataset), len(CLASSES), dtype=t.float64)
+    loader = plain_loader(Subset(dataset, own), opt, dataset)
+    rows[runtime.rank::runtime.world_size] = t.cat([
+        probabilities(model, images, runtime, opt.cpu_bf16).cpu().double() for images, _ in batches(loader)])
+    return t.tensor(runtime.sum(*rows.flatten().tolist())).reshape(len(dataset), -1)
 
 
 def workers(opt: Config, dataset: DogCat) -> int:

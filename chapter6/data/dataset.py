@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,90 +11,118 @@ import numpy as np
 import torch as t
 from PIL import Image, ImageOps
 from torch.utils.data import Dataset
+from tqdm import tqdm
 
 from utils import UserError
 
+from .places import list_files, read_file
+
 CLASSES = ("cat", "dog")    # 标签是次序：cat 为 0，dog 为 1
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+MAX_ASPECT = 4 / 3          # 长边超过短边这么多倍的，裁去两头
 TRAIN_SHARE = 0.7           # 没有 sources.csv 时，每一类拿出多少来训练，其余验证
 
 
 class DogCat(Dataset):
-    """一个文件夹里的图片。
+    """几处图片。每一处是一个文件夹或 zip，几处之间用逗号隔开。
 
-    split 为 "train"、"val" 时，文件夹里是 <类别>.<号码>.jpg，两者各取一部分，互不重叠；第 i 项是
-    (图, 标签)。split 为 "test" 时，文件夹里是 <号码>.jpg，按号码排列，第 i 项是 (图, 号码)。
-    图是 (4, S, S) 的 uint8 张量：红绿蓝和不透明度，短边缩到 S 后取正中。增强在成批以后做，见 augment.py。
+    split 为 "train"、"val" 时，其中的图片叫 <类别>.<号码>.jpg，两者各取一部分，互不重叠；第 i 项是
+    (图, 标签)。split 为 "test" 时，叫 <号码>.jpg，按号码排列，第 i 项是 (图, 号码)。
+    图是 (4, S, S) 的 uint8 张量：红绿蓝和不透明度，见 read_image。增强在成批以后做，见 augment.py。
 
-    划分与文件的列出次序无关。上一级文件夹有 sources.csv 且写明了每个文件的 fold 时，fold 等于 val_fold 的
-    归验证；否则每一类按文件名的哈希排队，前 70% 训练，后 30% 验证。
+    划分与文件的列出次序无关，各处分别划分。文件夹的上一级有 sources.csv 且写明了每个文件的 fold 时，fold 等于 val_fold 的
+    归验证；否则每一类按文件名的哈希排队，前 70% 训练，后 30% 验证。一处后面写 :3，训练时其中每张用三次。
     """
 
-    def __init__(self, root: str, split: str, image_size: int, val_fold: int = 0, cache_mb: int = 0):
-        self.image_size = image_size
-        found = find_images(root, by_number=split == "test")
-        if split == "test":
-            items = [(path, int(path.stem)) for path in found]
-        else:
-            items = [(path, CLASSES.index(path.name.split(".")[0])) for path in found]
-            counts = {name: sum(label == i for _, label in items) for i, name in enumerate(CLASSES)}
-            empty = [name for name, count in counts.items() if not count]
-            if empty:
-                raise UserError(f"{root} 里没有 {'、'.join(empty)} 的图片，文件名要像 {empty[0]}.0.jpg")
-            items = divide(Path(root), items, split, val_fold)
-        self.paths = [path for path, _ in items]
-        self.targets = [target for _, target in items]
+    def __init__(self, roots: str, split: str, image_size: int, val_fold: int = 0, cache_mb: int = 0):
+        self.image_size, self.places = image_size, []
+        self.files, self.targets, self.origin = [], [], []      # origin[i]：第 i 张是第几处的
+        for number, (place, times) in enumerate(split_roots(str(roots))):
+            names = find_images(place, by_number=split == "test")
+            if split == "test":
+                items = [(name, int(Path(name).stem)) for name in names]
+            else:
+                items = divide(place, label_names(place, names), split, val_fold) * (times if split == "train" else 1)
+            self.places.append(place.as_posix())
+            self.files += [(place, name) for name, _ in items]
+            self.targets += [target for _, target in items]
+            self.origin += [number] * len(items)
+        self.paths = [place / name for place, name in self.files]
         self.cache = None
-        if len(items) * 4 * image_size ** 2 <= cache_mb * 2 ** 20:
+        different = list(dict.fromkeys(self.files))
+        if len(different) * 3 * image_size ** 2 <= cache_mb * 2 ** 20:      # 不透明的只留红绿蓝
             with ThreadPoolExecutor() as pool:      # 解码时放开解释器锁，几个线程能同时进行
-                self.cache = list(pool.map(self._read, self.paths))
+                read = tqdm(pool.map(self._read, different), "读图", len(different), leave=False, delay=1)
+                self.cache = {file: image if image[3].min() < 255 else image[:3].clone()
+                              for file, image in zip(different, read)}
 
-    def _read(self, path: Path) -> t.Tensor:
-        return read_image(path, self.image_size)
+    def _read(self, file: tuple[Path, str]) -> t.Tensor:
+        place, name = file
+        return decode(read_file(place, name), self.image_size, (place / name).as_posix())
 
     def __getitem__(self, index: int) -> tuple[t.Tensor, int]:
-        image = self.cache[index] if self.cache is not None else self._read(self.paths[index])
+        image = self._read(self.files[index]) if self.cache is None else self.cache[self.files[index]]
+        if len(image) == 3:
+            image = t.cat([image, t.full_like(image[:1], 255)])
         return image, self.targets[index]
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.files)
 
     def fingerprint(self) -> str:
         """数据的指纹：各文件名依次相接的哈希。"""
         return hashlib.sha256("\n".join(path.name for path in self.paths).encode()).hexdigest()
 
 
-def find_images(root: str, by_number: bool = False) -> list[Path]:
-    """root 里名字合规的图片，按名字（by_number 时按号码）排列；其余文件跳过，并说一声。"""
-    folder = Path(root)
-    if not folder.is_dir():
-        raise UserError(f"找不到图片文件夹 {root}：检查 --train-data-root 和 --test-data-root，或先运行 python main.py prepare")
+def split_roots(roots: str) -> list[tuple[Path, int]]:
+    """ "a,b.zip:3" → [(a, 1), (b.zip, 3)]；每一处都要有。名字里本来就有逗号、冒号的文件夹照原样。"""
+    found = []
+    for text in [roots] if Path(roots).exists() else roots.split(","):
+        repeated = re.fullmatch(r"(.+):(\d+)", text)
+        name, times = repeated.groups() if repeated and not Path(text).exists() else (text, 1)
+        if not name or not Path(name).exists():
+            raise UserError(f"找不到图片文件夹 {name or roots}：检查 --train-data-root 和 --test-data-root，或先运行 python main.py prepare")
+        found.append((Path(name), int(times)))
+    return found
+
+
+def find_images(place: Path, by_number: bool = False) -> list[str]:
+    """place 里名字合规的图片，按名字（by_number 时按号码）排列；其余文件跳过，并说一声。"""
     names = r"\d+" if by_number else "(" + "|".join(map(re.escape, CLASSES)) + r")\.\d+"
-    files = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    good = [path for path in files if path.suffix.lower() in SUFFIXES and re.fullmatch(names, path.stem)]
-    stray = sorted(path.name for path in set(files) - set(good))
+    files = list_files(place)
+    good = [name for name in files if Path(name).suffix.lower() in SUFFIXES and re.fullmatch(names, Path(name).stem)]
+    stray = sorted(set(files) - set(good))
     if stray:
         shown = "、".join(stray[:3]) + ("……" if len(stray) > 3 else "")
-        print(f"跳过 {root} 里名字不合规的 {len(stray)} 个：{shown}")
+        print(f"跳过 {place.as_posix()} 里名字不合规的 {len(stray)} 个：{shown}")
     if not good:
-        raise UserError(f"{root} 里没有图片，文件名要像 {'0.jpg' if by_number else CLASSES[0] + '.0.jpg'}")
-    return sorted(good, key=lambda path: (int(path.stem), path.name) if by_number else path.name)
+        raise UserError(f"{place.as_posix()} 里没有图片，文件名要像 {'0.jpg' if by_number else CLASSES[0] + '.0.jpg'}")
+    return sorted(good, key=lambda name: (int(Path(name).stem), name) if by_number else name)
+
+
+def label_names(place: Path, names: list[str]) -> list[tuple[str, int]]:
+    """各文件名和它的标签；一类也不能没有。"""
+    items = [(name, CLASSES.index(Path(name).name.split(".")[0])) for name in names]
+    empty = [name for i, name in enumerate(CLASSES) if i not in {label for _, label in items}]
+    if empty:
+        raise UserError(f"{place.as_posix()} 里没有 {'、'.join(empty)} 的图片，文件名要像 {empty[0]}.0.jpg")
+    return items
 
 
 def divide(root: Path, items: list, split: str, val_fold: int) -> list:
-    """(路径, 标签) 里属于 split（"train" 或 "val"）的部分。"""
+    """(文件名, 标签) 里属于 split（"train" 或 "val"）的部分。"""
     folds = read_folds(root)
-    if all(path.name in folds for path, _ in items):
-        if not any(folds[path.name] == str(val_fold) for path, _ in items):
-            raise UserError(f"--val-fold={val_fold}：{root} 没有这一折，可选 {'、'.join(sorted(set(folds.values())))}")
-        return [item for item in items if (folds[item[0].name] == str(val_fold)) == (split == "val")]
+    if all(name in folds for name, _ in items):
+        if not any(folds[name] == str(val_fold) for name, _ in items):
+            raise UserError(f"--val-fold={val_fold}：{root.as_posix()} 没有这一折，可选 {'、'.join(sorted(set(folds.values())))}")
+        return [item for item in items if (folds[item[0]] == str(val_fold)) == (split == "val")]
     part = []
     for label in range(len(CLASSES)):
         queue = sorted((item for item in items if item[1] == label),
-                       key=lambda item: hashlib.sha256(item[0].name.encode()).digest())
+                       key=lambda item: hashlib.sha256(Path(item[0]).name.encode()).digest())
         cut = max(1, min(len(queue) - 1, round(TRAIN_SHARE * len(queue))))
         part += queue[:cut] if split == "train" else queue[cut:]
-    return sorted(part, key=lambda item: item[0].name)
+    return sorted(part)
 
 
 def read_folds(root: Path) -> dict[str, str]:
@@ -111,12 +140,23 @@ def read_rows(root: Path) -> list[dict]:
 
 
 def read_image(path: str | Path, size: int) -> t.Tensor:
-    """读一张图，短边缩到 size 后取正中，得到 (4, size, size) 的 uint8。读不出来时抛出 UserError。"""
+    """读一张图，得到 (4, size, size) 的 uint8，见 decode。"""
+    return decode(Path(path).read_bytes(), size, Path(path).as_posix())
+
+
+def decode(content: bytes, size: int, name: str) -> t.Tensor:
+    """图片文件的内容 → (4, size, size) 的 uint8。太长、太宽的裁去两头，再缩成正方形。
+
+    整张都要看见：只取正中的正方形，站在一边的猫就不见了。读不出来时抛出 UserError，name 是它的名字。
+    """
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(content)) as image:
             image.draft("RGB", (2 * size, 2 * size))        # JPEG 可以直接解码成小图
-            image = ImageOps.fit(ImageOps.exif_transpose(image).convert("RGBA"), (size, size),
-                                 Image.Resampling.BILINEAR)
+            image = ImageOps.exif_transpose(image).convert("RGBA")
+            shape = [min(side, MAX_ASPECT * min(image.size)) for side in image.size]
+            box = [(whole - part) / 2 for whole, part in zip(image.size, shape)]
+            image = image.resize((size, size), Image.Resampling.BILINEAR,
+                                 (*box, *(start + part for start, part in zip(box, shape))))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise UserError(f"{Path(path).as_posix()} 读不出来：不是图片，或文件已损坏；换掉或删去它") from None
+        raise UserError(f"{name} 读不出来：不是图片，或文件已损坏；换掉或删去它") from None
     return t.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()

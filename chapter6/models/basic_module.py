@@ -20,6 +20,7 @@ class BasicModule(nn.Module):
     mean = (0.485, 0.456, 0.406)        # 各通道的均值，像素值 0 到 1；ImageNet 的统计
     std = (0.229, 0.224, 0.225)
     head = ""
+    early: tuple[str, ...] = ()         # --freeze-early 时不学的各层，参数名的开头；空为没有
     torchvision_name = ""               # torchvision 里对应的网络，空为没有
     min_size = 32                       # 图片的边长至少多少
 
@@ -50,6 +51,14 @@ class BasicModule(nn.Module):
                    if not name.startswith(self.head)}
         missing, unexpected = self.load_state_dict(weights, strict=False)
         assert not unexpected and all(name.startswith(self.head) for name in missing)
+
+    def freeze_early(self) -> None:
+        """前几层从此不学。"""
+        if not self.early:
+            raise UserError(f"{type(self).__name__} 没有说哪几层是前几层：去掉 --freeze-early")
+        for name, parameter in self.named_parameters():
+            if name.startswith(self.early):
+                parameter.requires_grad_(False)
 
     @classmethod
     def imagenet_weights(cls) -> dict[str, t.Tensor]:
