@@ -10,7 +10,7 @@ import models
 from config import Config
 from data import to_picture
 from losses import LOSSES
-from utils import Runtime, UserError, load_checkpoint, save_checkpoint
+from utils import Runtime, UserError, load_checkpoint, load_state, save_checkpoint, saved_config
 
 PROJECT = "avatar"
 SHIPPED = {"netg": Path(__file__).parent / "checkpoints" / "netg.pth",
@@ -43,16 +43,14 @@ def load_part(part: str, opt: Config, path: str | Path) -> nn.Module:
     if content["part"] != part:
         found = TITLES.get(content["part"], "训练的断点")
         raise UserError(f"{path} 是{found}，不是{TITLES[part]}：{option} 要 {part}.pth")
+    config = saved_config(Config, content["config"], path, SHAPE[part])
     for name in SHAPE[part]:
-        saved = content["config"][name]
+        saved = getattr(config, name)
         if name in opt.given and getattr(opt, name) != saved:
             raise UserError(f"{path} 的 {name} 是 {saved}，与给出的 {getattr(opt, name)} 不符：去掉这个选项，或换一份权重")
         setattr(opt, name, saved)
     net = BUILD[part](opt)
-    try:
-        net.load_state_dict(content["model"])
-    except RuntimeError:
-        raise UserError(f"{path} 里的权重与它自己写明的形状对不上：文件被改动过，重新下载或重新训练") from None
+    load_state(net, content["model"], path)
     return net
 
 

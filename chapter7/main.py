@@ -30,21 +30,27 @@ from gan import (
 from losses import LOSSES, Hinge
 from metrics import extract, frechet_distance, nearest, precision_recall
 from models import FeatureD
-from pictures import grid, save_animation, save_image, walk
+from pictures import grid, grid_size, save_animation, walk
 from utils import (
     BatchSampler,
     UserError,
     Visualizer,
     batches,
+    check_picture,
+    check_target,
+    load_optimizer,
+    load_state,
+    quote,
     resume_point,
     run,
     save_checkpoint,
+    save_picture,
     seed_step,
     set_aside,
     setup,
 )
 
-FIXED = ("arch", "nz", "ngf", "ndf", "image_size", "loss", "texture", "batch_size", "seed")     # 接着训练时不能换的选项
+FIXED = ("arch", "nz", "ngf", "ndf", "image_size", "loss", "texture", "batch_size", "seed", "netg_path", "netd_path")   # 接着训练时不能换的选项
 SAVE_SECONDS = 60                       # 断点约 90 MB，隔这么多秒存一次
 NEAREST = 10                            # evaluate 画出最像训练图的这么多张
 FIXED_NOISE = 64                        # 训练中始终用这么多个不变的噪声画图，看进步
@@ -60,7 +66,8 @@ def train(opt: Config) -> None:
     fixed_noise = t.randn(FIXED_NOISE, opt.nz)
 
     dataset = Avatars(opt.data_path, opt.image_size, opt.cache_mb)
-    if last and last["data"] != dataset.fingerprint():
+    data = dataset.fingerprint()
+    if last and last["data"] != data:
         raise UserError(f"{folder / 'last.pth'} 是用另一份数据训练的：换回原来的 --data-path，或去掉 --resume")
     sampler = BatchSampler(len(dataset), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
     loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=collate,
@@ -81,13 +88,18 @@ def train(opt: Config) -> None:
         state["texture"] = texture.heads
     step, elapsed = 0, 0.0
     if last:
-        for name, part in state.items():
-            part.load_state_dict(last[name])
+        load_optimizer(optimizer_g, last["optimizer_g"], opt, folder / "last.pth", beta1="betas")
+        load_optimizer(optimizer_d, last["optimizer_d"], opt, folder / "last.pth", beta1="betas")
+        for name in state.keys() - {"optimizer_g", "optimizer_d"}:
+            load_state(state[name], last[name], folder / "last.pth")
         step, elapsed = last["step"], last["elapsed"]
 
+    samples = Path(opt.save_path or folder / "samples")
+    check_target(samples / "epoch_001.png", "--save-path")
+    if opt.save_path and not last and any(samples.glob("epoch_*.png")):
+        raise UserError(f"--save-path={opt.save_path} 里已有 epoch_*.png，从头训练会盖掉它们：换一个文件夹")
     if runtime.is_main and not last:
         set_aside(folder)
-    samples = Path(opt.save_path or folder / "samples")
     vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
     total = opt.max_epoch * len(loader)
     stop = min(total, opt.max_steps or total)
@@ -95,7 +107,7 @@ def train(opt: Config) -> None:
 
     def save_last() -> None:
         save_checkpoint(folder / "last.pth", {
-            "project": PROJECT, "part": "last", "config": asdict(opt), "step": step, "data": dataset.fingerprint(),
+            "project": PROJECT, "part": "last", "config": asdict(opt), "step": step, "data": data,
             "elapsed": time.time() - begin, **{name: part.state_dict() for name, part in state.items()}})
 
     while step < stop:
@@ -159,7 +171,7 @@ def train(opt: Config) -> None:
         calibrate(average, opt.nz, runtime.device)
         if runtime.is_main:
             pictures = sample(average, fixed_noise, runtime, opt.batch_size)
-            save_image(grid(pictures), str(samples / f"epoch_{epoch + 1:03d}.png"), "--save-path")
+            save_picture(grid(pictures), samples / f"epoch_{epoch + 1:03d}.png", "--save-path")
             vis.img("fixed_noise", pictures[:16] / 255, step)
             values = "，".join(f"{name} {value.item():.3f}" for name, value in curves.items())
             print(f"第 {epoch + 1} 轮，第 {step} 步：{values}，{speed:.0f} 张/秒，共 {(time.time() - begin) / 60:.1f} 分钟")
@@ -170,16 +182,21 @@ def train(opt: Config) -> None:
             save_last()
     vis.close()
     if runtime.is_main:
-        print(f"完成。生成：python main.py generate --netg-path={(folder / 'netg.pth').as_posix()} "
-              f"--netd-path={(folder / 'netd.pth').as_posix()}")
+        print(f"完成。生成：python main.py generate --netg-path={quote(folder / 'netg.pth')} "
+              f"--netd-path={quote(folder / 'netd.pth')}")
 
 
 def generate(opt: Config) -> None:
     """生成 gen_search_num 张头像，留下判别器打分最高的 gen_num 张；--interpolate=N 在两张之间走"""
     if opt.gen_num > opt.gen_search_num:
         raise UserError(f"--gen-num={opt.gen_num} 比 --gen-search-num={opt.gen_search_num} 还多：挑不出来，减小前者或加大后者")
+    animation = Path(opt.gen_img).with_suffix(".gif")
+    if opt.interpolate and animation == Path(opt.gen_img):
+        raise UserError(f"--gen-img={opt.gen_img} 是动画的名字，会盖掉拼成的图：改用 .png，动画存在它旁边")
     runtime = setup(opt.use_gpu)
     netg, netd = (net.to(runtime.device).eval() for net in load_pair(opt))
+    columns = min(8, opt.interpolate) or None
+    check_picture(opt.gen_img, "--gen-img", size=grid_size(opt.interpolate or opt.gen_num, opt.image_size, columns))
     seed_step(opt.seed)
     noise = t.randn(opt.gen_search_num, opt.nz) * opt.gen_std + opt.gen_mean
     pictures = sample(netg, noise, runtime, opt.batch_size)
@@ -189,12 +206,11 @@ def generate(opt: Config) -> None:
     if opt.interpolate:
         path = walk(noise[best[0]], noise[best[-1]], opt.interpolate)
         frames = sample(netg, path, runtime, opt.batch_size)
-        save_image(grid(frames, min(8, opt.interpolate)), opt.gen_img, "--gen-img")
-        animation = Path(opt.gen_img).with_suffix(".gif").as_posix()
+        save_picture(grid(frames, columns), opt.gen_img, "--gen-img")
         save_animation(frames, animation, "--gen-img")
-        print(f"两张之间的 {opt.interpolate} 步存到 {opt.gen_img} 和 {animation}")
+        print(f"两张之间的 {opt.interpolate} 步存到 {opt.gen_img} 和 {animation.as_posix()}")
         return
-    save_image(grid(pictures[best]), opt.gen_img, "--gen-img")
+    save_picture(grid(pictures[best]), opt.gen_img, "--gen-img")
     print(f"从 {opt.gen_search_num} 张里挑出 {opt.gen_num} 张，存到 {opt.gen_img}")
 
 
@@ -202,8 +218,9 @@ def evaluate(opt: Config) -> None:
     """FID、精确率与召回率，对照没训练过的头像；再看生成的图是不是抄了训练集"""
     runtime = setup(opt.use_gpu)
     netg = load_part("netg", opt, opt.netg_path or SHIPPED["netg"]).to(runtime.device)
-    reference = Avatars(opt.ref_path or held_out(opt.eval_num), opt.image_size, opt.cache_mb)
+    reference = Avatars(opt.ref_path or held_out(opt.eval_num), opt.image_size, opt.cache_mb, "--ref-path")
     training = Avatars(opt.data_path, opt.image_size, opt.cache_mb)
+    check_picture(opt.nearest_img, "--nearest-img", [data.path / name for data in (reference, training) for name in data.names])
     count = min(opt.eval_num, len(reference))
     seed_step(opt.seed)
     noise = t.randn(count, opt.nz) * opt.gen_std + opt.gen_mean
@@ -223,7 +240,7 @@ def evaluate(opt: Config) -> None:
     _, usual = nearest(reference[list(range(count))], known)
     index, distance = nearest(pictures, known)
     closest = distance.argsort()[:NEAREST]
-    save_image(grid(t.cat([pictures[closest], known[index[closest]]]), NEAREST), opt.nearest_img, "--nearest-img")
+    save_picture(grid(t.cat([pictures[closest], known[index[closest]]]), NEAREST), opt.nearest_img, "--nearest-img")
     print(f"到最像的训练图的距离（灰度级，中位数）：生成的 {distance.median():.1f}，没训练过的 {usual.median():.1f}；"
           f"最近的 {NEAREST} 张和它们的训练图存到 {opt.nearest_img}")
 

@@ -15,11 +15,11 @@ import torch as t
 from PIL import Image
 
 from config import Config
-from data import read_image, to_tensor
+from data import to_tensor
 from gatys import optimize
 from models import TransformerNet
 from style import build_loss, held_out
-from utils import setup
+from utils import open_picture, setup
 
 ROUNDS = 5
 SIDES = (256, 512, 1024)
@@ -45,7 +45,7 @@ def compare(one: Callable[[], object], other: Callable[[], object]) -> tuple[flo
 
 def photo(side: int) -> t.Tensor:
     """(1, 3, side, side)，float，0 到 255。"""
-    return to_tensor(read_image(held_out()[0]).resize((side, side)))[None].float()
+    return to_tensor(open_picture(held_out()[0]).resize((side, side)))[None].float()
 
 
 def painting_speed(perceptual) -> None:
@@ -94,7 +94,7 @@ def memory() -> None:
             "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
     unit = 2 ** 20 if sys.platform == "darwin" else 2 ** 10         # macOS 以字节计，Linux 以 KB 计
     with tempfile.TemporaryDirectory() as folder:
-        read_image(held_out()[0]).resize(LARGE).save(Path(folder) / "large.png")
+        open_picture(held_out()[0]).resize(LARGE).save(Path(folder) / "large.png")
         Image.new("RGB", (16, 16)).save(Path(folder) / "small.png")
         for name, tile in (("small.png", 1024), ("large.png", 1024), ("large.png", max(LARGE))):
             words = ["stylize", f"--content-path={name}", "--max-size=0", f"--tile-size={tile}", "--use-gpu=False"]

@@ -11,12 +11,12 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from config import Config
-from data import Photos, find_images, fit_within, read_image, to_tensor
+from data import Photos, fit_within, to_tensor
 from data.prepare import prepare as prepare_data
 from gatys import optimize
 from models import TransformerNet
 from painting import finish, paint, to_image
-from pictures import plan_results, save_image, sheet
+from pictures import plan_results, sheet, without_results
 from style import (
     PROJECT,
     build_loss,
@@ -32,16 +32,23 @@ from utils import (
     UserError,
     Visualizer,
     batches,
+    check_picture,
+    complain,
+    find_pictures,
+    load_state,
+    open_picture,
+    quote,
     resume_point,
     run,
     save_checkpoint,
+    save_picture,
     seed_step,
     set_aside,
     setup,
 )
 
 FIXED = ("width", "style_path", "style_size", "image_size", "repeat", "batch_size", "seed", "content_weight",
-         "style_weight", "tv_weight")               # 接着训练时不能换的选项
+         "style_weight", "tv_weight", "model_path")     # 接着训练时不能换的选项
 GATYS_SIZE = 256                                    # 没有给出 --max-size 时，gatys 把照片缩到最长边这么大：它慢
 SHOWN = 4                                           # 样张里画几张照片
 SAVE_SECONDS = 60                                   # 隔这么多秒存一次断点
@@ -58,7 +65,8 @@ def train(opt: Config) -> None:
 
     perceptual = build_loss(opt, runtime)
     dataset = Photos(opt.data_root, opt.image_size, opt.repeat, opt.seed, opt.cache_mb)
-    if last and last["data"] != dataset.fingerprint():
+    data = dataset.fingerprint()
+    if last and last["data"] != data:
         raise UserError(f"{folder / 'last.pth'} 是用另一份照片训练的：换回原来的 --data-root，或去掉 --resume")
     sampler = BatchSampler(len(dataset), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
     loader = DataLoader(dataset, batch_sampler=sampler, num_workers=opt.num_workers if dataset.cache is None else 0)
@@ -73,7 +81,7 @@ def train(opt: Config) -> None:
     step, elapsed = 0, 0.0
     if last:
         for name, part in state.items():
-            part.load_state_dict(last[name])
+            load_state(part, last[name], folder / "last.pth")
         step, elapsed = last["step"], last["elapsed"]
 
     if runtime.is_main and not last:
@@ -87,7 +95,7 @@ def train(opt: Config) -> None:
 
     def save_last() -> None:
         save_checkpoint(folder / "last.pth", {
-            "project": PROJECT, "config": asdict(opt), "step": step, "data": dataset.fingerprint(),
+            "project": PROJECT, "config": asdict(opt), "step": step, "data": data,
             "elapsed": time.time() - begin, **{name: part.state_dict() for name, part in state.items()}})
 
     while step < stop:
@@ -132,8 +140,7 @@ def train(opt: Config) -> None:
         if runtime.is_main:
             with t.inference_mode():
                 outputs = average(fixed.to(runtime.device)).cpu()
-            (folder / "samples").mkdir(exist_ok=True)
-            save_image(sheet([fixed, outputs]), folder / "samples" / f"epoch_{epoch + 1:03d}.png", "样张")
+            save_picture(sheet([fixed, outputs]), folder / "samples" / f"epoch_{epoch + 1:03d}.png", "样张")
             vis.img_many({"photos": fixed / 255, "outputs": outputs / 255}, step)
             print(f"第 {epoch + 1} 轮，第 {step} 步：内容 {sums[0] / count:.4f}，风格 {sums[1] / count:.4f}，"
                   f"{speed:.2f} 张/秒，共 {(time.time() - begin) / 60:.1f} 分钟", flush=True)
@@ -141,14 +148,15 @@ def train(opt: Config) -> None:
             save_last()
     vis.close()
     if runtime.is_main:
-        print(f"完成。画照片：python main.py stylize --model-path={(folder / 'style.pth').as_posix()}")
+        print(f"完成。画照片：python main.py stylize --model-path={quote(folder / 'style.pth')}")
 
 
 def stylize(opt: Config) -> None:
     """画照片：--content-path=照片或文件夹 --model-path=风格；--method=gatys 用慢办法"""
     runtime = setup(opt.use_gpu)
-    paths = find_images(opt.content_path, "--content-path")
-    results = plan_results(paths, opt.result_path)
+    paths = find_pictures(opt.content_path, "--content-path")
+    paths = without_results(paths, opt.content_path, opt.result_path)
+    results = plan_results(paths, opt.content_path, opt.result_path)
     if opt.method == "gatys":
         perceptual = build_loss(opt, runtime)
     else:
@@ -157,7 +165,8 @@ def stylize(opt: Config) -> None:
     bad = []
     for path, result in zip(paths, tqdm(results, "画", unit="张", leave=False, delay=1)):
         try:
-            photo = fit_within(read_image(path), max_size)
+            photo = fit_within(open_picture(path), max_size)
+            check_picture(result, "--result-path", size=photo.size)
         except UserError as error:
             bad.append(str(error))
             continue
@@ -165,10 +174,10 @@ def stylize(opt: Config) -> None:
             picture = to_image(optimize(to_tensor(photo)[None].float().to(runtime.device), perceptual, opt.gatys_steps)[0])
         else:
             picture = paint(net, photo, runtime, opt.tile_size)
-        save_image(finish(picture, photo, opt.strength, opt.preserve_color), result, "--result-path")
-    if bad:
-        raise UserError("；".join(bad[:3]) + (f"；共 {len(bad)} 张" if len(bad) > 3 else ""))
-    print(f"{len(paths)} 张画存到 {opt.result_path}")
+        save_picture(finish(picture, photo, opt.strength, opt.preserve_color), result, "--result-path")
+    if len(bad) < len(paths):
+        print(f"{len(paths) - len(bad)} 张画存到 {opt.result_path}")
+    complain(bad)
 
 
 def evaluate(opt: Config) -> None:
@@ -176,7 +185,7 @@ def evaluate(opt: Config) -> None:
     runtime = setup(opt.use_gpu)
     net = load_net(opt).to(runtime.device, memory_format=t.channels_last)
     perceptual = build_loss(opt, runtime)
-    paths = find_images(opt.content_path, "--content-path") if "content_path" in opt.given else held_out()
+    paths = find_pictures(opt.content_path, "--content-path") if "content_path" in opt.given else held_out()
     photos = square_crops(paths, opt.image_size).to(runtime.device)
     rows = []
     for path, photo in zip(paths, photos.split(1)):

@@ -1,13 +1,14 @@
-"""把几批图排成一张，存图。"""
+"""把几批图排成一张；结果存到哪里。"""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import torch as t
 from PIL import Image
 
-from utils import UserError
+from utils import SUFFIXES, UserError, check_picture, check_target, legible, say
 
 GAP = 4             # 两格之间的空隙，像素
 
@@ -28,37 +29,36 @@ def to_picture(images: t.Tensor) -> np.ndarray:
     return images.round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-def plan_results(paths: list[Path], result: str) -> list[Path]:
-    """每张照片的结果存到哪里。只有一张时 result 是文件（或已有的文件夹）；几张时是文件夹，没有就新建。
+def without_results(paths: list[Path], content: str, result: str) -> list[Path]:
+    """结果的文件夹在照片的文件夹里面时，其中是上次画的，不再画一遍。"""
+    target = Path(result).resolve()
+    if Path(content).resolve() not in target.parents:
+        return paths
+    photos = [path for path in paths if target not in path.resolve().parents]
+    if len(photos) < len(paths):
+        say(f"{legible(Path(result))} 里的 {len(paths) - len(photos)} 张当作上次画的，不再画")
+    return photos or paths
 
-    扩展名不认识、上一级文件夹不存在时抛出 UserError：画之前就说，免得白等。
+
+def plan_results(paths: list[Path], content: str, result: str) -> list[Path]:
+    """每张照片的结果存到哪里。只有一张时 result 是文件（或已有的文件夹）；几张时是文件夹，里面的子文件夹与 content 的一样。
+
+    存不了、会盖掉照片时抛出 UserError：画之前就说，免得白等。
     """
     target = Path(result)
     if len(paths) == 1 and not target.is_dir():
-        if target.suffix.lower() not in Image.registered_extensions():
-            raise UserError(f"--result-path={result} 的扩展名不认识：用 .png、.jpg 或 .webp")
-        if not target.parent.is_dir():
-            raise UserError(f"--result-path={result} 所在的文件夹 {target.parent.as_posix()} 不存在：先建好它")
-        return [target]
-    if target.exists() and not target.is_dir() or target.suffix.lower() in Image.registered_extensions():
-        raise UserError(f"要画的有 {len(paths)} 张，--result-path={result} 要是一个文件夹")
-    try:
-        target.mkdir(exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--result-path={result} 建不了文件夹（{error.strerror}）") from None
-    stems = [path.stem for path in paths]
-    return [target / (f"{path.stem}.png" if stems.count(path.stem) == 1 else f"{path.parent.name}_{path.name}.png")
-            for path in paths]
-
-
-def save_image(image: Image.Image, path: Path, option: str) -> None:
-    """先写临时文件再改名：写到一半盘满了，不会留下残缺的图。存不了时抛出 UserError；option 是指明 path 的选项名。"""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with open(temporary, "wb") as file:
-            image.save(file, Image.registered_extensions()[path.suffix.lower()], quality=92)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"{option}={path.as_posix()} 存不了（{error.strerror or error}）：检查剩余空间和写的权限") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+        return [check_picture(target, "--result-path", paths)]
+    if target.exists() and not target.is_dir() or target.suffix.lower() in SUFFIXES:
+        raise UserError(f"要画的有 {len(paths)} 张，--result-path={legible(target)} 要是一个文件夹")
+    root = Path(content) if Path(content).is_dir() else Path(os.path.commonpath([path.parent for path in paths]))
+    names = [path.relative_to(root) for path in paths]
+    stems = Counter(name.with_suffix("").as_posix().lower() for name in names)      # a.jpg 和 a.png 的结果不能都叫 a.png
+    results = [target / (name.with_suffix(".png") if stems[name.with_suffix("").as_posix().lower()] == 1
+                         else name.with_name(f"{name.name}.png")) for name in names]
+    originals = {os.path.realpath(path) for path in paths}
+    at_home = target.resolve() == root.resolve()                # 与照片在同一个文件夹：已有的文件都不能动
+    covered = next((item for item in results if os.path.realpath(item) in originals or at_home and item.exists()), None)
+    if covered:
+        raise UserError(f"结果 {legible(covered)} 会盖掉原有的图片：--result-path 换一个文件夹")
+    check_target(results[0], "--result-path")
+    return results

@@ -6,10 +6,19 @@ import torch as t
 from PIL import Image, ImageOps
 
 from config import Config
-from data import find_images, fit_within, read_image, to_tensor
+from data import fit_within, to_tensor
 from losses import PerceptualLoss
 from models import VGG16, TransformerNet
-from utils import Runtime, UserError, load_checkpoint, save_checkpoint
+from utils import (
+    Runtime,
+    UserError,
+    find_pictures,
+    load_checkpoint,
+    load_state,
+    open_picture,
+    save_checkpoint,
+    saved_config,
+)
 
 PROJECT = "style"
 HERE = Path(__file__).parent
@@ -31,17 +40,14 @@ def load_net(opt: Config) -> TransformerNet:
             raise UserError(f"没有叫 {opt.model_path} 的风格：--model-path 可以是 {'、'.join(names)}，或训练得到的 style.pth")
         path = SHIPPED / f"{path.name}.pth"
     content = load_checkpoint(path, PROJECT)
-    saved = content["config"]
-    if "width" in opt.given and opt.width != saved["width"]:
-        raise UserError(f"{path} 的 width 是 {saved['width']}，与给出的 {opt.width} 不符：去掉 --width，或换一份权重")
+    saved = saved_config(Config, content["config"], path, LEARNT)
+    if "width" in opt.given and opt.width != saved.width:
+        raise UserError(f"{path} 的 width 是 {saved.width}，与给出的 {opt.width} 不符：去掉 --width，或换一份权重")
     for name in LEARNT:
         if name not in opt.given:
-            setattr(opt, name, saved[name])
+            setattr(opt, name, getattr(saved, name))
     net = TransformerNet(opt.width)
-    try:
-        net.load_state_dict(content["average" if "average" in content else "model"])    # 断点里是 average
-    except RuntimeError:
-        raise UserError(f"{path} 里的权重与它自己写明的形状对不上：文件被改动过，重新下载或重新训练") from None
+    load_state(net, content["average" if "average" in content else "model"], path)      # 断点里是 average
     return net.eval()
 
 
@@ -65,7 +71,7 @@ def save_net(path: Path, net: TransformerNet, opt: Config, step: int) -> None:
 
 def read_style(opt: Config) -> t.Tensor:
     """画 (1, 3, H, W)，float，0 到 255，最长边不超过 style_size。"""
-    return to_tensor(fit_within(read_image(opt.style_path), opt.style_size))[None].float()
+    return to_tensor(fit_within(open_picture(opt.style_path), opt.style_size))[None].float()
 
 
 def build_loss(opt: Config, runtime: Runtime) -> PerceptualLoss:
@@ -77,9 +83,9 @@ def build_loss(opt: Config, runtime: Runtime) -> PerceptualLoss:
 
 def square_crops(paths: list[Path], size: int) -> t.Tensor:
     """各张照片取正中的方块、缩到 size×size → (N, 3, size, size)，float，0 到 255。"""
-    crops = [ImageOps.fit(read_image(path), (size, size), Image.Resampling.LANCZOS) for path in paths]
+    crops = [ImageOps.fit(open_picture(path), (size, size), Image.Resampling.LANCZOS) for path in paths]
     return t.stack([to_tensor(crop) for crop in crops]).float()
 
 
 def held_out() -> list[Path]:
-    return find_images(str(HELD_OUT), "data/heldout")
+    return find_pictures(str(HELD_OUT), "data/heldout")

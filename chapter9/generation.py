@@ -4,15 +4,17 @@ import torch as t
 
 from data import EOP, START, Vocabulary
 
+COLDEST = 1e-3          # 比这还低，抽到的总是得分最高的字，得分除以它却会溢出
+
 
 def pick(logits: t.Tensor, temperature: float, top_k: int, top_p: float,
          generator: t.Generator) -> t.Tensor:
     """从得分 (B, V) 里为每首诗抽一个字，返回 (B,)。不许的字得分须已是负无穷。
 
-    temperature=0 时取得分最高的；top_k 只留最高的 k 个；top_p 只留累计概率刚到 p 的那些
+    temperature 小于 COLDEST 时取得分最高的；top_k 只留最高的 k 个；top_p 只留累计概率刚到 p 的那些
     （Holtzman et al., 2020, arXiv:1904.09751）。
     """
-    if temperature == 0:
+    if temperature < COLDEST:
         return logits.argmax(-1)
     logits = logits / temperature
     if top_k:

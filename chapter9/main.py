@@ -21,7 +21,6 @@ from poet import (
     check_poems,
     fingerprint,
     load_model,
-    load_weights,
     starting_point,
 )
 from rules import FORMS, check_known, clean, layout, lines_of, make_rule
@@ -29,6 +28,10 @@ from utils import (
     UserError,
     Visualizer,
     batches,
+    load_optimizer,
+    load_scheduler,
+    load_state,
+    quote,
     resume_point,
     run,
     save_checkpoint,
@@ -37,7 +40,7 @@ from utils import (
     setup,
 )
 
-FIXED = (*MODEL_OPTIONS, "batch_size", "maxlen", "seed")       # 接着训练时不能换的选项
+FIXED = (*MODEL_OPTIONS, "batch_size", "maxlen", "seed", "model_path")      # 接着训练时不能换的选项
 SAMPLE_HEADS = "春江花月夜凉如水"             # 训练中以这些字开头各写一首，看看进步
 
 
@@ -62,22 +65,22 @@ def train(opt: Config) -> None:
     seed_step(opt.seed)
     model = build_model(opt, vocabulary)
     if weights:
-        load_weights(model, weights, opt.model_path or folder / "last.pth")
+        load_state(model, weights, folder / "last.pth" if last else opt.model_path)
     net = runtime.wrap(model)
     optimizer = t.optim.AdamW(net.parameters(), lr=opt.lr, weight_decay=opt.weight_decay)
     total = opt.max_epoch * len(loader)
     scheduler = t.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, opt, total))
     step, best, elapsed = 0, math.inf, 0.0
     if last:
-        optimizer.load_state_dict(last["optimizer"])
-        scheduler.load_state_dict(last["scheduler"])
+        load_optimizer(optimizer, last["optimizer"], opt, folder / "last.pth", lr="lr", weight_decay="weight_decay")
+        load_scheduler(scheduler, last["scheduler"], folder / "last.pth")
         step, best, elapsed = last["step"], last["best"], last["elapsed"]
 
     if runtime.is_main and not last:
         set_aside(folder)
     vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
     stop = min(total, opt.max_steps or total)
-    begin, recent, characters = time.time() - elapsed, [], 0
+    begin, recent, characters, data = time.time() - elapsed, [], 0, fingerprint(parts)
 
     def save(name: str, **more) -> None:
         save_checkpoint(folder / name, {"project": PROJECT, "config": asdict(opt), "step": step, "best": best,
@@ -85,7 +88,7 @@ def train(opt: Config) -> None:
 
     def save_last() -> None:
         save("last.pth", model=model.state_dict(), optimizer=optimizer.state_dict(),
-             scheduler=scheduler.state_dict(), data=fingerprint(parts), elapsed=time.time() - begin)
+             scheduler=scheduler.state_dict(), data=data, elapsed=time.time() - begin)
 
     while step < stop:
         epoch, done = divmod(step, len(loader))
@@ -138,7 +141,7 @@ def train(opt: Config) -> None:
                 save_last()
     vis.close()
     if runtime.is_main:
-        print(f"完成。作诗：python main.py gen --model-path={(folder / 'best.pth').as_posix()}")
+        print(f"完成。作诗：python main.py gen --model-path={quote(folder / 'best.pth')}")
 
 
 def gen(opt: Config) -> None:

@@ -8,7 +8,8 @@ import torch as t
 import models
 from config import Config
 from data import Vocabulary
-from utils import UserError, load_checkpoint
+from rules import with_code
+from utils import UserError, load_checkpoint, load_state, saved_config
 
 PROJECT = "poet"
 SHIPPED = Path(__file__).parent / "checkpoints" / "poet.pth"
@@ -30,19 +31,12 @@ def load_model(opt: Config, device: t.device) -> tuple[t.nn.Module, Vocabulary]:
     """载入 opt.model_path（空则为自带权重），返回网络和词表。与亲手给出的网络选项不符时抛出 UserError。"""
     path = opt.model_path or SHIPPED
     content = load_checkpoint(path, PROJECT)
-    _same_network(opt, content["config"], path)
+    config = saved_config(Config, content["config"], path, MODEL_OPTIONS)
+    _same_network(opt, config, path)
     vocabulary = Vocabulary(content["vocabulary"])
-    model = build_model(Config(**content["config"]), vocabulary)
-    load_weights(model, content["model"], path)
+    model = build_model(config, vocabulary)
+    load_state(model, content["model"], path)
     return model.to(device), vocabulary
-
-
-def load_weights(model: t.nn.Module, weights: dict, path: str | Path) -> None:
-    """把权重装进网络；名字或形状不符时抛出 UserError。"""
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError:
-        raise UserError(f"{path} 里的权重与它自己记下的网络或词表不符：文件被改动过，换一份权重") from None
 
 
 def starting_point(opt: Config, last: dict | None, parts: dict) -> tuple[Vocabulary, dict | None]:
@@ -52,9 +46,10 @@ def starting_point(opt: Config, last: dict | None, parts: dict) -> tuple[Vocabul
         raise UserError(f"runs/{opt.env}/last.pth 是用另一份数据训练的：换回原来的数据选项，或去掉 --resume")
     if not last and opt.model_path:
         content = load_checkpoint(opt.model_path, PROJECT)
-        _same_network(opt, content["config"], opt.model_path)
+        config = saved_config(Config, content["config"], opt.model_path, MODEL_OPTIONS)
+        _same_network(opt, config, opt.model_path)
         for name in MODEL_OPTIONS:
-            setattr(opt, name, content["config"][name])
+            setattr(opt, name, getattr(config, name))
     if content is None:
         return Vocabulary.build(poem.text for part in parts.values() for poem in part), None
     vocabulary = Vocabulary(content["vocabulary"])
@@ -68,7 +63,7 @@ def check_poems(poems: list, vocabulary: Vocabulary) -> None:
         raise UserError("测试集里一首诗也没有：放宽 --author、--constrain 等筛选")
     unknown = vocabulary.unknown("".join(poem.text for poem in poems))
     if unknown:
-        shown = " ".join(unknown[:10]) + (" …" if len(unknown) > 10 else "")
+        shown = " ".join(map(with_code, unknown[:10])) + (" …" if len(unknown) > 10 else "")
         raise UserError(f"权重的词表与数据不合：数据里有 {len(unknown)} 个字不在词表中（{shown}），"
                         "换一份权重，或用这份数据从头训练")
 
@@ -78,8 +73,8 @@ def fingerprint(parts: dict) -> str:
     return hashlib.sha256("\n".join(poem.text for poem in parts["train"]).encode()).hexdigest()
 
 
-def _same_network(opt: Config, saved: dict, path) -> None:
+def _same_network(opt: Config, saved: Config, path) -> None:
     for name in MODEL_OPTIONS:
-        if name in opt.given and getattr(opt, name) != saved[name]:
-            raise UserError(f"{path} 的 {name} 是 {saved[name]}，与给出的 {getattr(opt, name)} 不符："
+        if name in opt.given and getattr(opt, name) != getattr(saved, name):
+            raise UserError(f"{path} 的 {name} 是 {getattr(saved, name)}，与给出的 {getattr(opt, name)} 不符："
                             "去掉这个选项，或换一份权重")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch as t
 
-from data import EOP, FULL_WIDTH, PUNCTUATION, SENTENCE_END, START, Vocabulary
+from data import EOP, PUNCTUATION, SENTENCE_END, START, TIDY, Vocabulary
 from utils import UserError
 
 FORMS = {"五绝": (5, 4), "七绝": (7, 4), "五律": (5, 8), "七律": (7, 8)}     # 每句字数, 句数
@@ -40,6 +40,8 @@ class Masks:
         self.characters_or_marks[marks] = True
         self.characters_or_end = self.characters.clone()
         self.characters_or_end[EOP] = True
+        if not self.ends:                           # 学的文字没有句末标点：随时可以结束
+            self.characters_or_marks[EOP] = True
 
     def only(self, *ids: int) -> t.Tensor:
         mask = t.zeros(len(self.vocabulary), dtype=t.bool)
@@ -149,6 +151,8 @@ def make_rule(opt, vocabulary: Vocabulary):
         raise UserError("--rhyme 要知道哪里是偶数句，请同时给出 --form，如 --form=七绝")
     if not opt.acrostic and text[0] in PUNCTUATION:
         raise UserError(f"--start-words 不能以标点「{text[0]}」开头")
+    if opt.acrostic and not opt.form and not masks.ends:
+        raise UserError(f"这份权重学的文字没有句末标点（{SENTENCE_END}），写不了自由体的藏头诗")
     ids = vocabulary.encode(text)
     start, heads = ([], ids) if opt.acrostic else (ids, [])
     if not opt.form:
@@ -190,14 +194,19 @@ def layout(poem: str) -> str:
 
 
 def clean(text: str) -> str:
-    """去掉空白，半角标点换成全角。"""
-    return "".join(text.split()).translate(FULL_WIDTH)
+    """统一写法，与训练的诗一样，见 TIDY。"""
+    return text.translate(TIDY)
 
 
 def check_known(text: str, vocabulary: Vocabulary, option: str) -> None:
     unknown = vocabulary.unknown(text)
     if unknown:
-        raise UserError(f"{option} 里有模型不认识的字：{' '.join(unknown)}（词表只含训练诗集里的简体字）")
+        raise UserError(f"{option} 里有模型不认识的字：{' '.join(map(with_code, unknown))}（词表只含训练诗集里的简体字）")
+
+
+def with_code(char: str) -> str:
+    """字和它的码位：有的字看上去一样，有的显示不出来。"""
+    return f"{char if char.isprintable() else ''}（U+{ord(char):04X}）"
 
 
 def rhyme_groups(vocabulary: Vocabulary) -> dict[int, tuple]:

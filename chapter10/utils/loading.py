@@ -1,21 +1,21 @@
 """成批取数据：每轮打乱一次、可以从任何一批接着来的次序，以及取数进程出错时的一句话。"""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.queues import Queue
 
 import numpy as np
 from torch.utils.data import DataLoader, Sampler
 
-from .options import UserError
+from .files import UserError
 
 
 class BatchSampler(Sampler):
-    """每轮打乱一次，交出一批批下标；不足一批的零头留到别的轮。
-
-    batch_size 是所有进程合起来的一批，本进程取其中第 rank、rank + world_size …… 个。次序只由 (seed, 轮)
-    决定，所以几个进程合起来见到的，与一个进程见到的完全相同。set_position 用于断点续训。
+    """每轮打乱一次，交出一批批下标；不足一批的零头留到别的轮。batch_size 是所有进程合起来的一批，本进程取其中第 rank、
+    rank + world_size …… 个。次序只由 (seed, 轮) 决定，所以几个进程合起来见到的，与一个进程见到的完全相同。
     """
 
     def __init__(self, count: int, batch_size: int, seed: int = 0, rank: int = 0, world_size: int = 1):
@@ -35,15 +35,14 @@ class BatchSampler(Sampler):
         mixed = int(np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0])
         order = np.random.default_rng(mixed).permutation(self.count).tolist()
         for i in range(self.done, len(self)):
-            batch = order[i * self.batch_size:(i + 1) * self.batch_size]
-            yield batch[self.rank::self.world_size]
+            yield order[i * self.batch_size:(i + 1) * self.batch_size][self.rank::self.world_size]
 
     def __len__(self) -> int:
         return self.count // self.batch_size
 
 
 def batches(loader: DataLoader) -> Iterator:
-    """逐批取数据。取数进程里的 UserError 到了主进程会带上一大段调用栈，这里还原成一行。"""
+    """逐批取数据。取数进程里的 UserError 到了主进程会带上一大段调用栈，这里还原成一行；取数进程死了也是一行。"""
     try:
         with _uninterrupted():
             iterator = _start(loader)
@@ -52,6 +51,11 @@ def batches(loader: DataLoader) -> Iterator:
             del iterator
     except UserError as error:
         raise UserError(str(error).strip().splitlines()[-1].partition("UserError: ")[2] or str(error)) from None
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError("取数进程意外结束，多半是内存或共享内存（/dev/shm）不够：减小 --num-workers 或 --batch-size；"
+                        "Docker 的 /dev/shm 只有 64 MB，用 --shm-size=1g 加大") from None
 
 
 @contextmanager
@@ -72,15 +76,15 @@ def _start(loader: DataLoader) -> Iterator:
     if not hasattr(signal, "pthread_sigmask"):          # Windows
         return iter(loader)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    hook, sys.excepthook = sys.excepthook, _hush
+    loader.worker_init_fn = _prepare_worker
     try:
         return iter(loader)
     finally:
-        sys.excepthook = hook
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _hush(kind: type, error: BaseException, trace) -> None:
-    """取数进程里，交到一半的数据没人接了，是主进程停了，不必显示调用栈。"""
-    if not issubclass(kind, ConnectionError):
-        sys.__excepthook__(kind, error, trace)
+def _prepare_worker(_: int) -> None:
+    """取数进程里：一批数据交不出去（共享内存满了）时，Python 只显示调用栈，主进程就永远等下去；改为结束这个进程，主进程会知道。
+    交到一半的数据没人接了，是主进程停了，不必显示调用栈。"""
+    Queue._on_queue_feeder_error = staticmethod(lambda *_: os._exit(1))
+    sys.excepthook = lambda kind, *more: issubclass(kind, ConnectionError) or sys.__excepthook__(kind, *more)

@@ -78,3 +78,6 @@ def give_archives(folder: Path, members: list[tuple], monkeypatch):
     yield "npm"                                         # 校验和不对，不读
     monkeypatch.setattr("data.icons.PACKAGE_SHA256", hashlib.sha256((folder / "json.tgz").read_bytes()).hexdigest())
     yield "npm"                                         # 校验和也对上了
+
+
+READERS = []

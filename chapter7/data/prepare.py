@@ -2,16 +2,14 @@
 
 import collections
 import hashlib
-import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from PIL import Image
 from tqdm import tqdm
 
-from utils import UserError
+from utils import UserError, legible, open_picture, quote
 
-from .dataset import CHUNK, UNREADABLE, list_images, read_files
+from .dataset import CHUNK, list_images, read_files
 from .draw import HELD_OUT, draw_avatars
 
 HERE = Path(__file__).parent
@@ -50,7 +48,7 @@ def held_out(num: int) -> str:
 
 def check_source(source: Path) -> None:
     """逐张试读，报告张数和大小；有读不出来的抛出 UserError，列出名字。"""
-    names = list_images(source)
+    names = list_images(source, "--source")
     bad, sizes = [], collections.Counter()
     with ThreadPoolExecutor() as pool:
         bar = tqdm(total=len(names), desc="检查图片", unit="张", leave=False, delay=1)
@@ -64,19 +62,17 @@ def check_source(source: Path) -> None:
             bar.update(len(part))
         bar.close()
     if bad:
-        raise UserError(f"{source.as_posix()} 里有 {len(bad)} 张读不出来，删去或重新下载：{'、'.join(bad[:10])}")
+        raise UserError(f"{legible(source)} 里有 {len(bad)} 张读不出来，删去或重新下载：{'、'.join(map(legible, bad[:10]))}")
     common = "，".join(f"短边 {size} 的 {count} 张" for size, count in sizes.most_common(3))
-    print(f"{source.as_posix()}：{len(names)} 张，每张都读得出来；{common}")
+    print(f"{legible(source)}：{len(names)} 张，每张都读得出来；{common}")
     if len(names) < FEW:
         print(f"少于 {FEW} 张：判别器会背下它们，生成的图很难有变化")
-    print(f"接着：\npython main.py train --data-path={source.as_posix()}")
+    print(f"接着：\npython main.py train --data-path={quote(source)}")
 
 
 def side_of(content: bytes) -> int | None:
     """短边的像素数；读不出来时为 None。"""
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-            return min(image.size)
-    except UNREADABLE:
+        return min(open_picture(content).size)
+    except UserError:
         return None

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY, noise_picture
-from helpers import PROJECT, write_zip
+from helpers import PROJECT, Config, write_zip
+
+from data import Avatars
+from gan import build_netg, load_part, save_part
 
 ENV = "avatar"
 TRAIN = ["--data-path=faces", *TINY]                    # 每轮 2 批，轮末存断点
@@ -59,3 +62,17 @@ def give_archives(folder: Path, members: list[tuple], monkeypatch):
     """依次做出 prepare 读的每种压缩包，给出 --source 的值。"""
     write_zip(folder / "faces.zip", members)
     yield "faces.zip"
+
+
+def write_zip_of_pictures() -> None:
+    with zipfile.ZipFile("faces.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for i in range(3):
+            archive.write(f"faces/{i}.png")
+
+
+# (文件名, 写出一个好的, 读它)：test_mutated_files 用
+READERS = [("faces.zip", write_zip_of_pictures, lambda: Avatars("faces.zip", 64, 10)),
+           ("faces/3.png", lambda: None, lambda: Avatars("faces", 64, 10)),
+           ("netg.pth", lambda: save_part(Path("netg.pth"), "netg", SMALL, build_netg(SMALL), step=1),
+            lambda: load_part("netg", Config(), "netg.pth"))]
+SMALL = Config(image_size=64, ngf=2, nz=4)

@@ -1,86 +1,136 @@
 """存取断点和权重：写到一半断电也不会弄坏旧文件，读文件时不执行其中的代码。"""
 
 import os
-import pickle
 import time
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
 import torch as t
 
-from .options import UserError
+from .files import UserError, claim, legible, replacing, say
 
 
 def save_checkpoint(path: str | Path, content: dict) -> None:
-    """把 `content`（张量、数、文本及其字典和列表）存到 `path`。
-
-    先写临时文件并落盘，再改名顶替：任何时刻 `path` 要么是旧的完整文件，要么是新的完整文件。
-    写不进去（盘满了、没有权限）时抛出 UserError，临时文件删去。
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
+    """把 `content`（张量、数、文本及其字典和列表）存到 `path`，见 replacing。写不进去时抛出 UserError，旧文件还在。"""
     try:
-        with open(temporary, "wb") as file:
-            t.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with replacing(path) as file:
+            t.save({name: dict(value) if isinstance(value, Content) else value for name, value in content.items()}, file)
     except (OSError, RuntimeError) as error:
         cause = error if isinstance(error, OSError) else error.__context__   # t.save 会把写文件时的错误盖成 RuntimeError
-        if isinstance(cause, KeyboardInterrupt):
-            raise KeyboardInterrupt from None
         if not isinstance(cause, OSError):
-            raise
+            raise (KeyboardInterrupt() if isinstance(cause, KeyboardInterrupt) else error) from None
         raise UserError(f"{path} 存不了（{cause.strerror or cause}），上一次存的还在：腾出磁盘空间，检查文件夹能不能写，再接着来") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
-def load_checkpoint(path: str | Path, project: str, option: str = "--model-path") -> dict:
-    """读出 `save_checkpoint` 存的字典，张量放在 CPU 上。option 是指明 path 的选项，用在出错的话里。
+class Content(dict):
+    """权重文件的内容。取一个没有的名字时抛出 UserError。"""
 
-    文件不存在、损坏，或字典里的 "project" 不是 `project` 时抛出 UserError。
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"找不到权重文件 {path}：检查 {option}，或先运行 python main.py train")
+    def __init__(self, items: dict, path: str | Path):
+        super().__init__((name, Content(value, path) if name == "config" and isinstance(value, dict) else _bare(value))
+                         for name, value in items.items())
+        self.path = path
+
+    def __missing__(self, name: str):
+        raise UserError(f"权重文件 {legible(str(self.path))} 里没有 {name}：文件被改动过，或不是这样用的；重新下载，或重新训练")
+
+
+def _bare(value):
+    """torch.compile 和 DataParallel（DDP）包过的网络，参数名里多一截 _orig_mod. 或 module.，去掉。"""
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        return value
+    names = [name.replace("_orig_mod.", "") for name in value]
+    wrapped = all(name.startswith("module.") for name in names)
+    return {name.removeprefix("module.") if wrapped else name: item for name, item in zip(names, value.values())}
+
+
+def load_checkpoint(path: str | Path, project: str, option: str = "--model-path") -> Content:
+    """读出 `save_checkpoint` 存的字典，张量放在 CPU 上。不存在、损坏、"project" 不是 `project` 时抛出 UserError，说出 option。"""
+    if not Path(path).is_file():
+        raise UserError(f"找不到权重文件 {legible(str(path))}：检查 {option}，或先运行 python main.py train")
     try:
         content = t.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, pickle.UnpicklingError):
-        raise UserError(f"权重文件 {path} 损坏或不是 PyTorch 权重：重新下载，或重新训练") from None
+    except MemoryError:
+        raise
+    except Exception:           # 坏文件能让 t.load 抛出的错误数不全：struct.error、AssertionError……
+        raise UserError(f"权重文件 {legible(str(path))} 损坏或不是 PyTorch 权重：重新下载，或重新训练") from None
     if not isinstance(content, dict) or content.get("project") != project:
-        raise UserError(f"{path} 不是本项目（{project}）的权重，换一个 {option}")
-    return content
+        raise UserError(f"{legible(str(path))} 不是本项目（{project}）的权重，换一个 {option}")
+    return Content(content, path)
 
 
-def resume_point(opt, folder: Path, project: str, fixed: tuple[str, ...]) -> dict | None:
-    """opt.resume 时返回 folder/last.pth 的内容，并把没有亲手给出的选项恢复成当时的值（走满了的 max_steps 除外）；否则返回 None。
+def load_state(module: t.nn.Module, state: dict, path: str | Path) -> None:
+    """把权重装进网络（或优化器）；名字或形状不符时抛出 UserError。"""
+    try:
+        module.load_state_dict(state)
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError):
+        raise UserError(f"{legible(str(path))} 里的权重与它自己写明的网络对不上：文件被改动过，换一份，或重新训练") from None
 
-    没有断点，或亲手给出的选项里有 `fixed` 中的一个（换了就接不上）与当时不同，抛出 UserError。
+
+def saved_config(kind: type, saved: dict, path: str | Path, names: Iterable[str] = (), fixed: Iterable[str] = ()):
+    """由文件里记下的选项 saved 造一个 kind（Config）。config.py 后来改过也行：names（不给就是全部选项）里没有记下的取默认值，
+    记下而现在没有的不理会，各说一行；没有记下的在 fixed 里时，说不清当时是什么，抛出 UserError。
+    """
+    known = [field.name for field in fields(kind)]
+    missing, extra = [name for name in names or known if name not in saved], [name for name in saved if name not in known]
+    if set(missing) & set(fixed):
+        raise UserError(f"{legible(str(path))} 里没有记下选项 {'、'.join(missing)}，接不上：去掉 --resume 从头训练")
+    for these, then in ((missing, "没有记下，用默认值"), (extra, "现在没有了，不理会")):
+        if these:
+            say(f"{legible(str(path))} 的选项 {'、'.join(these)} {then}")
+    return kind(**{name: value for name, value in saved.items() if name in known})
+
+
+def resume_point(opt, folder: Path, project: str, fixed: tuple[str, ...]) -> Content | None:
+    """opt.resume 时占住 folder，返回其中 last.pth 的内容，并把没有亲手给出的选项恢复成当时的值（走满了的 max_steps 除外）；否则返回 None。
+    没有断点，或亲手给出的选项里有 `fixed` 中的一个（换了就接不上）与当时不同，抛出 UserError；其余亲手给出的用新的。
     """
     if not opt.resume:
         return None
     path = folder / "last.pth"
     if not path.is_file():
         raise UserError(f"没有断点 {path}，无法 --resume：去掉它从头训练，或用 --env 指明是哪一次")
+    if os.environ.get("RANK", "0") == "0":
+        claim(folder)
     content = load_checkpoint(path, project)
-    for field in fields(opt):
-        saved = content["config"][field.name]
-        if field.name not in opt.given:
-            setattr(opt, field.name, saved)
-        elif field.name in fixed and getattr(opt, field.name) != saved:
-            raise UserError(f"{path} 的 {field.name} 是 {saved}，与给出的 {getattr(opt, field.name)} 不符：去掉这个选项")
+    if "elapsed" not in content:
+        raise UserError(f"{path} 是用来使用的权重（best.pth 之类），不是断点：换回原来的 last.pth，或用 --model-path 从这份权重开始")
+    saved = saved_config(type(opt), content["config"], path, fixed=fixed)
+    for name, value in vars(saved).items():
+        if name not in opt.given:
+            setattr(opt, name, value)
+        elif name in fixed and getattr(opt, name) != value:
+            raise UserError(f"{path} 的 {name} 是 {value}，与给出的 {getattr(opt, name)} 不符：去掉这个选项")
     if "max_steps" not in opt.given and content["step"] >= opt.max_steps:
         opt.max_steps = 0                               # 接着训练，就是要走下去
     return content
 
 
+def load_optimizer(optimizer: t.optim.Optimizer, state: dict, opt, path: str | Path, **options: str) -> None:
+    """恢复已按 opt 造好的优化器，但亲手给出的超参数用新的。options 是 选项名="参数组里的名字"，如 lr="lr"、beta1="betas"。"""
+    keys = {"initial_lr", *(key for option, key in options.items() if option in opt.given)}
+    fresh = [{key: group[key] for key in keys & set(group)} for group in optimizer.param_groups]
+    load_state(optimizer, state, path)
+    for group, new in zip(optimizer.param_groups, fresh):
+        group.update(new)
+
+
+def load_scheduler(scheduler: t.optim.lr_scheduler.LambdaLR, state: dict, path: str | Path) -> None:
+    """恢复 LambdaLR 走到了第几步，在 load_optimizer 之后；最大的学习率是造它时的：没有亲手给出 lr，就是当时的。"""
+    rates = scheduler.base_lrs
+    load_state(scheduler, state, path)
+    scheduler.base_lrs = rates
+    scheduler._last_lr = [rate * factor(scheduler.last_epoch) for rate, factor in zip(rates, scheduler.lr_lambdas)]
+    for group, rate in zip(scheduler.optimizer.param_groups, scheduler._last_lr):
+        group["lr"] = rate
+
+
 def set_aside(folder: Path) -> None:
-    """把上一次训练的结果整个移到 <folder>-<时间>/，免得被盖掉。"""
+    """占住 folder（见 claim），把上一次训练的结果整个移到 <folder>-<时间>/。"""
+    claim(folder)
     if (folder / "last.pth").exists():
         moved = folder.with_name(f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}")
         while moved.exists():                           # 同一秒里已经移过一次
             moved = moved.with_name(f"{moved.name}-2")
         folder.rename(moved)
-        print(f"上一次训练的结果移到 {moved}")
+        print(f"上一次训练的结果移到 {legible(moved)}")

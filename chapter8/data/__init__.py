@@ -1,4 +1,4 @@
 from .dataset import Photos
-from .images import find_images, fit_within, read_image, to_tensor
+from .images import fit_within, to_tensor
 
-__all__ = ["Photos", "find_images", "fit_within", "read_image", "to_tensor"]
+__all__ = ["Photos", "fit_within", "to_tensor"]

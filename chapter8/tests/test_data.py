@@ -13,15 +13,15 @@ from conftest import scene, write_hed
 from helpers import PROJECT, call, fails
 from PIL import Image
 
-from data import Photos, find_images, fit_within, prepare, read_image, to_tensor
+from data import Photos, fit_within, prepare, to_tensor
 from data.dataset import random_crop
 from models import VGG16, vgg16
 from models.vgg16 import BLOCKS
-from utils import UserError
+from utils import UserError, find_pictures, open_picture
 
 
 def pixels(path):
-    return np.asarray(read_image(path)).astype(int)
+    return np.asarray(open_picture(path)).astype(int)
 
 
 def test_every_mode_becomes_rgb(workdir):
@@ -30,7 +30,7 @@ def test_every_mode_becomes_rgb(workdir):
                        ("1", "bits.png"), ("CMYK", "print.jpg"), ("CMYK", "print.tif"), ("LAB", "lab.tif")):
         converted = photo.convert(mode) if mode != "LAB" else Image.new("LAB", photo.size)
         converted.save(name)
-        image = read_image(name)
+        image = open_picture(name)
         assert image.mode == "RGB" and image.size == (40, 30), name
     assert np.abs(pixels("print.jpg") - np.asarray(photo.convert("CMYK").convert("RGB"))).mean() < 12
 
@@ -63,7 +63,7 @@ def test_exif_orientation_is_applied(workdir):
     exif = Image.Exif()
     exif[0x0112] = 6                                                # 相机竖着拍的
     image.save("turned.png", exif=exif)
-    assert read_image("turned.png").size == (20, 40)
+    assert open_picture("turned.png").size == (20, 40)
     assert np.array_equal(pixels("turned.png"), np.asarray(image.rotate(-90, expand=True)))
 
 
@@ -74,7 +74,7 @@ def test_unreadable(workdir, content):
         content = (workdir / "good.jpg").read_bytes()[:2000]
     (workdir / "bad.jpg").write_bytes(content)
     with pytest.raises(UserError, match="bad.jpg"):
-        read_image("bad.jpg")
+        open_picture("bad.jpg")
 
 
 def test_find_images(pictures):
@@ -82,14 +82,14 @@ def test_find_images(pictures):
     scene(10, 10).save(pictures / "photos/sub/deep.JPG")
     (pictures / "photos/notes.txt").write_text("x", encoding="utf-8")
     (pictures / "photos/.hidden.png").write_bytes(b"")
-    assert len(find_images("photos", "--x")) == 9
-    assert len(find_images("photos/*.png", "--x")) == 8
-    assert [path.name for path in find_images("photos/[01].png", "--x")] == ["0.png", "1.png"]
-    assert [path.name for path in find_images(str(pictures / "photos/1.*"), "--x")] == ["1.png"]
-    assert find_images("photos/3.png", "--x")[0].name == "3.png"
+    assert len(find_pictures("photos", "--x")) == 9
+    assert len(find_pictures("photos/*.png", "--x")) == 8
+    assert [path.name for path in find_pictures("photos/[01].png", "--x")] == ["0.png", "1.png"]
+    assert [path.name for path in find_pictures(str(pictures / "photos/1.*"), "--x")] == ["1.png"]
+    assert find_pictures("photos/3.png", "--x")[0].name == "3.png"
     for path, says in (("nowhere", "nowhere"), ("photos/*.jpg", "没有图片"), ("nowhere/*.jpg", "没有图片")):
         with pytest.raises(UserError, match=says) as error:
-            find_images(path, "--content-path")
+            find_pictures(path, "--content-path")
         assert "--content-path" in str(error.value)
 
 

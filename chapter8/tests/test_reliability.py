@@ -1,4 +1,4 @@
-"""出了事故会怎样：断电、盘满、恶意的文件、读不出的数据、写不进的文件夹、Ctrl-C。"""
+"""出了事故会怎样：断电、盘满、恶意的文件、读不出的数据、写不进的文件夹、Ctrl-C、写错的选项、同时两次训练、改过的断点。"""
 
 import gc
 import json
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from faults import (
     DATA_FILES,
     ENV,
     GOOD_MEMBERS,
+    READERS,
     TRAIN,
     UNREADABLE,
     UNWRITABLE,
@@ -29,13 +31,14 @@ from faults import (
     give_archives,
     place,  # noqa: F401
 )
-from helpers import PROJECT, call, fails, one_line, program
+from helpers import PROJECT, Config, call, fails, one_line, program
 
-from utils import UserError, load_checkpoint, save_checkpoint
+from utils import UserError, load_checkpoint, run, save_checkpoint
 
 LAST = Path("runs", ENV, "last.pth")
 ENDLESS = [*TRAIN, "--max-epoch=100000"]
 KILLS = 10
+FUZZ = 40               # 每种文件试这么多个改坏的
 
 
 class Launcher:
@@ -310,6 +313,157 @@ def test_ctrl_c_stops_soon_and_says_how_to_go_on(place, launcher):
     step = load_checkpoint(last, program.PROJECT)["step"]
     call("train", "--resume", "--env=stopped", "--num-workers=0", f"--max-steps={step + 1}")
     assert load_checkpoint(last, program.PROJECT)["step"] == step + 1
+
+
+def test_a_second_train_of_the_same_name_is_told(place, launcher, capsys):
+    pid = launcher.start("train", *ENDLESS)
+    launcher.wait_until(LAST.exists, pid)
+    for words in (TRAIN, ["--resume"]):
+        assert "另一个 train" in fails(capsys, "train", *words)
+    assert [path.name for path in LAST.parent.parent.iterdir() if path.is_dir()] == [ENV]       # 没有给它改名
+    os.kill(pid, signal.SIGKILL)
+    launcher.end()
+    step = load_checkpoint(LAST, program.PROJECT)["step"]
+    call("train", "--resume", f"--max-steps={step + 1}")                # 锁随进程一起没了
+    assert load_checkpoint(LAST, program.PROJECT)["step"] == step + 1
+
+
+def wrapped(state, prefix: str):
+    """像 torch.compile 或 DDP 包过那样，参数名前多一截。"""
+    if not isinstance(state, dict) or not state or not all(isinstance(value, t.Tensor) for value in state.values()):
+        return state
+    return {prefix + name: value for name, value in state.items()}
+
+
+def test_a_checkpoint_from_elsewhere(place, capsys):
+    """包过的网络；config.py 后来添了、删了选项。"""
+    call("train", *TRAIN, "--max-steps=1")
+    content = load_checkpoint(LAST, program.PROJECT)
+    for step, prefix in enumerate(("_orig_mod.", "module.", "_orig_mod.module."), 2):
+        config = {**content["config"], "gone": 1}
+        del config["plot_every"]
+        save_checkpoint(LAST, {name: wrapped(value, prefix) for name, value in content.items()} | {"config": config})
+        capsys.readouterr()
+        call("train", "--resume", f"--max-steps={step}")
+        shown = capsys.readouterr().out
+        assert "plot_every 没有记下" in shown and "gone 现在没有了" in shown
+        assert load_checkpoint(LAST, program.PROJECT)["step"] == step
+    fixed = next(name for name in program.FIXED if name in content["config"])
+    save_checkpoint(LAST, content | {"config": {name: value for name, value in content["config"].items() if name != fixed}})
+    assert fixed in fails(capsys, "train", "--resume")                  # 说不清当时是什么，就不接着
+
+
+def test_other_weights_in_the_place_of_the_checkpoint(place, capsys):
+    call("train", *TRAIN, "--max-steps=1")
+    before = LAST.read_bytes()
+    for path in LAST.parent.glob("*.pth"):
+        LAST.write_bytes(before if path == LAST else path.read_bytes())
+        if "elapsed" in load_checkpoint(LAST, program.PROJECT):         # 本来就是断点，或内容与断点一样全
+            call("train", "--resume", "--max-steps=2")
+        else:
+            assert "不是断点" in fails(capsys, "train", "--resume")
+        LAST.write_bytes(before)
+    for name in ("optimizer", "step", "config"):
+        save_checkpoint(LAST, {key: value for key, value in load_checkpoint(LAST, program.PROJECT).items()
+                               if not key.startswith(name)})
+        assert name in fails(capsys, "train", "--resume")
+        LAST.write_bytes(before)
+
+
+KINDS = {name: (typing.get_args(kind) or (kind,))[0] for name, kind in typing.get_type_hints(Config, include_extras=True).items()
+         if name in Config.__dataclass_fields__}
+
+
+@pytest.mark.parametrize("kind, values", [(float, ["inf", "-inf", "nan", "1e-50", "1e39"]), (int, [2 ** 63, 10 ** 19, -2 ** 63]), (str, [None])])
+def test_values_that_cannot_be_computed_with(place, capsys, kind, values):
+    before = sorted(place.iterdir())
+    for name in (name for name in KINDS if KINDS[name] is kind):
+        for value in values:
+            words = [f"--{name.replace('_', '-')}" + ("" if value is None else f"={value}")]
+            assert words[0].partition("=")[0] in fails(capsys, "train", *words)
+            if value is None:
+                assert "要一个值" in fails(capsys, "train", f"--no{name.replace('_', '-')}")
+    assert sorted(place.iterdir()) == before
+
+
+@pytest.mark.parametrize("word", ["--env=", "--env=..", "--env=a/../../b", "--env=/tmp/x", "--debug-file=", "--debug-file=.", "--=5", "--resume=maybe"])
+def test_values_that_name_nothing(place, capsys, word):
+    assert (word.partition("=")[0] if word[2] != "=" else word) in fails(capsys, "train", *TRAIN, word)
+    assert not Path("runs").exists()
+
+
+def test_a_seed_from_the_clock(place):
+    call("train", *TRAIN, f"--seed={time.time_ns()}", "--max-steps=1")
+    call("train", *TRAIN, f"--seed={2 ** 63 - 1}", "--max-steps=1")
+
+
+def test_a_home_folder_and_values_after_a_space(place, monkeypatch):
+    monkeypatch.setenv("HOME", str(place))
+    monkeypatch.setenv("USERPROFILE", str(place))
+    assert Path(Config().parse({"debug_file": "~/here"}).debug_file) == place / "here"
+    call("train", *TRAIN, "--max-steps", "1", "--env", "a b", "--no-use-gpu" if "no_use_gpu" in KINDS else "--nouse-gpu")
+    assert Path("runs/a b/last.pth").exists()
+
+
+def test_help_without_documentation(capsys):
+    run({"train": lambda opt: None}, Config, ["help"])                  # python -OO 去掉了文档
+    assert "  train" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="用到 POSIX 的关闭文件")
+@pytest.mark.parametrize("closed", [1, 2])
+def test_output_that_nobody_reads(workdir, closed):
+    """1：| head 看够了；2：标准错误一开始就关着。"""
+    process = subprocess.Popen([sys.executable, str(PROJECT / "main.py"), "help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               cwd=workdir, preexec_fn=lambda: closed == 2 and os.close(2))
+    if closed == 1:
+        process.stdout.close()
+    else:
+        assert len(process.stdout.read()) > 1000
+    assert process.stderr.read() == b"" and process.wait() == (141 if closed == 1 else 0)
+
+
+def mutations(content: bytes, count: int, seed: int):
+    """content 的 count 个坏了的样子：改几个字节、截断、挖去或重复一段、一段清零。"""
+    dice = random.Random(seed)
+    for _ in range(count):
+        bad = bytearray(content)
+        for _ in range(dice.choice((1, 1, 2, 8))):
+            at, size = dice.randrange(max(1, len(bad))), dice.choice((1, 2, 4, 64, 1000))
+            kind = dice.randrange(6)
+            if kind < 3:
+                bad[at:at + 1] = bytes([dice.randrange(256)])
+            elif kind == 3:
+                del bad[at:at + size]
+            elif kind == 4:
+                bad[at:at] = bad[at:at + size]
+            else:
+                bad[at:at + size] = bytes(len(bad[at:at + size])) if dice.random() < 0.7 else b""
+        yield bytes(bad[:dice.randrange(len(bad) + 1)]) if dice.random() < 0.2 else bytes(bad)
+
+
+@pytest.mark.parametrize("index", range(len(READERS)), ids=[name for name, *_ in READERS])
+def test_mutated_files(place, monkeypatch, index):
+    """READERS 各项是 (文件名, 写出好文件的函数, 读它的函数)。坏了的文件要么照样读得出，要么是 UserError，不许有别的错误。
+
+    平时每种试 FUZZ 个；FUZZ_FILES=6000 python -m pytest tests/test_reliability.py -k mutated 试得久。
+    """
+    name, write, read = READERS[index]
+    monkeypatch.setattr("utils.pictures.LARGEST", 10 ** 6)              # 改坏的大小不必真去分配内存
+    write()
+    good = Path(name).read_bytes()
+    read()
+    refused, count = 0, int(os.environ.get("FUZZ_FILES", FUZZ))
+    for number, content in enumerate(mutations(good, count, seed=index)):
+        Path(name).write_bytes(content)
+        try:
+            read()
+        except UserError as error:
+            refused += 1
+            assert "\n" not in str(error)
+        except Exception as error:
+            pytest.fail(f"第 {number} 个改坏的 {name}：{type(error).__name__}: {error}")
+    assert refused                                                      # 真的改坏了
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 from .dataset import (
     EOP,
-    FULL_WIDTH,
     PUNCTUATION,
     SENTENCE_END,
     START,
+    TIDY,
     LengthBatchSampler,
     Poem,
     PoemDataset,
@@ -12,5 +12,5 @@ from .dataset import (
     split_poems,
 )
 
-__all__ = ["EOP", "FULL_WIDTH", "PUNCTUATION", "SENTENCE_END", "START", "LengthBatchSampler", "Poem",
+__all__ = ["EOP", "PUNCTUATION", "SENTENCE_END", "START", "TIDY", "LengthBatchSampler", "Poem",
            "PoemDataset", "Vocabulary", "load_poems", "split_poems"]

@@ -4,9 +4,11 @@
 同一批里的诗一样长，因此没有一格填充，损失里也就没有填充。
 """
 
+import codecs
 import gzip
 import hashlib
 import re
+import unicodedata
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -16,7 +18,7 @@ from pathlib import Path
 import torch as t
 from torch.utils.data import Dataset, Sampler
 
-from utils import UserError
+from utils import UserError, legible, say
 
 EOP, START = 0, 1                       # 结束符 <EOP> 与开始符 <START> 的编号
 SPECIALS = ("<EOP>", "<START>")
@@ -24,6 +26,20 @@ SENTENCE_END = "。？！"
 PUNCTUATION = "，；、：" + SENTENCE_END
 # 键盘上容易打出的半角标点 → 全角
 FULL_WIDTH = str.maketrans(",.?!;:", "，。？！；：")
+
+
+class _Tidy(dict):
+    """码位 → 统一写法以后的字，给 str.translate 用：去掉空白、零宽字符、BOM、异体选择符，兼容字符换成通用的，半角标点变全角。"""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        common = unicodedata.normalize("NFKC", char)
+        useless = char.isspace() or unicodedata.category(char) in ("Cc", "Cf") or 0xfe00 <= code <= 0xfe0f or 0xe0100 <= code <= 0xe01ef
+        self[code] = "" if useless else (common if len(common) == 1 else char).translate(FULL_WIDTH)
+        return self[code]
+
+
+TIDY = _Tidy()
 
 
 @dataclass(frozen=True)
@@ -72,7 +88,8 @@ def load_poems(data_path: str, category: str = "poet.tang", author: str = "",
     """读出符合条件的诗，次序同文件。
 
     `data_path` 是存放 `<category>.tsv.gz` 的文件夹，或单个文件：.tsv 与 .tsv.gz 每行
-    「作者 <Tab> 题目 <Tab> 全诗」，.txt 每行一首。没有文件、格式不对、筛选后一首不剩时抛出 UserError。
+    「作者 <Tab> 题目 <Tab> 全诗」，.txt 每行一首。写法统一成 TIDY 的；末尾没有句末标点的补上「。」，否则模型学不会结束。
+    没有文件、格式不对、筛选后一首不剩时抛出 UserError。
     """
     path = Path(data_path)
     if path.is_dir():
@@ -80,14 +97,20 @@ def load_poems(data_path: str, category: str = "poet.tang", author: str = "",
     if not path.is_file():
         raise UserError(f"找不到诗的文件 {path}：检查 --data-path 和 --category，"
                         "或用 python main.py prepare --source=npm 生成")
-    poems = []
+    poems, mended = [], 0
     for number, line in enumerate(_read_lines(path), 1):
-        fields = ["", "", line] if path.suffix == ".txt" else line.split("\t")
+        fields = ["", "", line] if path.name.lower().endswith((".txt", ".txt.gz")) else line.split("\t")
         if len(fields) != 3:
-            raise UserError(f"{path} 第 {number} 行不是「作者<Tab>题目<Tab>全诗」")
-        text = re.sub(r"\s", "", fields[2]).translate(FULL_WIDTH)
-        if text:
-            poems.append(Poem(fields[0], fields[1], text))
+            if not line.strip():
+                continue
+            raise UserError(f"{legible(path)} 第 {number} 行不是「作者<Tab>题目<Tab>全诗」")
+        text = fields[2].translate(TIDY)
+        if text and text[-1] not in SENTENCE_END:
+            text, mended = text.rstrip(PUNCTUATION) + "。", mended + 1
+        if text.strip(PUNCTUATION):
+            poems.append(Poem(fields[0].strip(), fields[1].strip(), text))
+    if mended:
+        say(f"{legible(path)} 里有 {mended} 首末尾没有句号，补上了")
     if author:
         poems = [poem for poem in poems if poem.author == author]
         if not poems:
@@ -102,11 +125,20 @@ def load_poems(data_path: str, category: str = "poet.tang", author: str = "",
 def _read_lines(path: Path) -> list[str]:
     try:
         content = path.read_bytes()
-        if path.suffix == ".gz":
+        if path.suffix.lower() == ".gz":
             content = gzip.decompress(content)
-        return content.decode("utf-8").splitlines()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise UserError(f"读不出 {path}（{error}）：文件损坏，或不是 UTF-8 文本") from None
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise UserError(f"读不出 {legible(path)}（{error}）：文件损坏") from None
+    codings = ("utf-16",) if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else ("utf-8-sig", "gb18030")
+    for coding in codings:                              # Windows 的记事本会写 BOM、UTF-16 或 GBK
+        try:
+            text = content.decode(coding)
+        except UnicodeDecodeError:
+            continue
+        if coding == "gb18030":
+            say(f"{legible(path)} 不是 UTF-8，按 GBK 读")
+        return text.splitlines()
+    raise UserError(f"读不出 {legible(path)}：文件损坏，或不是文本（认得 UTF-8、UTF-16、GBK）")
 
 
 def split_poems(poems: list[Poem]) -> dict[str, list[Poem]]:
@@ -177,7 +209,7 @@ class LengthBatchSampler(Sampler[list[int]]):
             len(range(self.rank, self.num_batches, self.world_size))
 
     def __iter__(self) -> Iterator[list[int]]:
-        generator = t.Generator().manual_seed(self.seed * 100_003 + self.epoch)
+        generator = t.Generator().manual_seed((self.seed * 100_003 + self.epoch) % 2 ** 63)
         batches = []
         for length in sorted(self.groups):
             group = t.tensor(self.groups[length])

@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
-from utils import UserError
+from utils import UserError, legible, replacing
 
 from .dataset import PUNCTUATION, load_poems, split_poems
 
@@ -50,7 +51,7 @@ def _download(folder: Path) -> Path:
         with tarfile.open(archives[0]) as archive:
             archive.extractall(folder, [member for member in archive
                                         if "/quantangshi/poet." in member.name], filter="data")
-    except tarfile.TarError as error:                   # 包括想写到别处去的
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:      # 包括想写到别处去的
         raise UserError(f"{archives[0].name} 解不开（{error}）") from None
     return folder
 
@@ -74,10 +75,10 @@ def _convert(source: Path, category: str) -> str:
     rows, seen, total = [], set(), 0
     for file in files:
         try:
-            poems = json.loads(file.read_text(encoding="utf-8"))
+            poems = json.loads(file.read_text(encoding="utf-8-sig"))
             fields = [(p["author"], p["title"], "".join(p["paragraphs"])) for p in poems]
-        except (ValueError, KeyError, TypeError):
-            raise UserError(f"{file} 损坏，或不是 chinese-poetry 的格式") from None
+        except (ValueError, LookupError, TypeError, RecursionError):
+            raise UserError(f"{legible(file)} 损坏，或不是 chinese-poetry 的格式") from None
         total += len(fields)
         for author, title, text in fields:
             text = re.sub(r"\s", "", simplify(text))
@@ -94,9 +95,8 @@ def _convert(source: Path, category: str) -> str:
 
 def _write(target: Path, text: str) -> None:
     content = gzip.compress(text.encode("utf-8"), compresslevel=9, mtime=0)
-    temporary = target.with_suffix(".tmp")
-    temporary.write_bytes(content)
-    temporary.replace(target)
+    with replacing(target) as file:
+        file.write(content)
     print(f"写入 data/{target.name}，{len(content) / 1e6:.1f} MB")
 
 

@@ -1,12 +1,17 @@
 """test_reliability.py 里的事故，在这个项目里用哪些命令和文件试。"""
 
+import gzip
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from conftest import TINY
-from helpers import PROJECT, fake_npm, program, write_tgz
+from helpers import PROJECT, Config, call, fake_npm, program, write_tgz
+
+from data import load_poems
+from poet import load_model
 
 ENV = "poet"
 TRAIN = ["--data-path=small.tsv", *TINY, "--batch-size=8", "--warmup-steps=5", "--plot-every=3"]
@@ -16,7 +21,7 @@ WEIGHTS = [["train", "--resume"], ["train", "--data-path=small.tsv", "--model-pa
 # (要读的文件, 读它的命令)。书中的数据是 tang.npz，从前会照读里面的 pickle
 DATA_FILES = [("tang.npz", ["train", "--data-path=tang.npz"]), ("poems.tsv", ["train", "--data-path=poems.tsv"]),
               ("poet.tang.tsv.gz", ["train", "--data-path=."])]
-UNREADABLE = [("poems.tsv", "甲\t乙\t丙".encode("gbk"), ["train", "--data-path=poems.tsv"]),
+UNREADABLE = [("poems.tsv", b"\xff\xff\xff\t\t", ["train", "--data-path=poems.tsv"]),
               ("poet.tang.tsv.gz", (PROJECT / "data/poet.tang.tsv.gz").read_bytes()[:1000], ["train", "--data-path=."])]
 UNWRITABLE = [("runs", ["train", *TRAIN])]
 BAD_NAMES = ["../quantangshi/poet.tang.9.json", "package/quantangshi/poet.tang.9.json -> ../../../../stolen/a",
@@ -43,3 +48,15 @@ def give_archives(folder: Path, members: list[tuple], monkeypatch):
     monkeypatch.setattr("data.prepare.PACKAGE_SHA256", hashlib.sha256(
         (folder / "chinese-poetry-2.0.1.tgz").read_bytes()).hexdigest())
     yield "npm"                                         # 校验和也对上了
+
+
+def write_weights() -> None:
+    call("train", *TRAIN, "--max-steps=1")
+
+
+# (文件名, 写出一个好的, 读它)：test_mutated_files 用
+READERS = [("poems.txt", lambda: Path("poems.txt").write_text("床前明月光，疑是地上霜。\n青山\n", encoding="utf-8"), lambda: load_poems("poems.txt")),
+           ("poems.tsv", lambda: shutil.copy("small.tsv", "poems.tsv"), lambda: load_poems("poems.tsv")),
+           ("poet.tang.tsv.gz", lambda: Path("poet.tang.tsv.gz").write_bytes(gzip.compress(Path("small.tsv").read_bytes())),
+            lambda: load_poems(".")),
+           ("runs/poet/best.pth", write_weights, lambda: load_model(Config(model_path="runs/poet/best.pth"), "cpu"))]

@@ -1,10 +1,9 @@
 """五个项目共用的小工具。原件在 chapter6/utils/，其余四份逐字节相同（make sync-utils）。"""
 
-from .checkpoint import load_checkpoint, resume_point, save_checkpoint, set_aside
+from .checkpoint import load_checkpoint, load_optimizer, load_scheduler, load_state, resume_point, save_checkpoint, saved_config, set_aside
+from .files import UserError, check_target, legible, quote, replacing, say
 from .loading import BatchSampler, batches
-from .options import BaseConfig, Choice, Range, UserError, run
+from .options import BaseConfig, Choice, Range, run
+from .pictures import SUFFIXES, check_picture, choose_pictures, complain, find_pictures, is_data, open_picture, open_zip, read_member, save_picture
 from .runtime import Runtime, seed_step, setup
 from .visualize import Visualizer
-
-__all__ = ["BaseConfig", "BatchSampler", "Choice", "Range", "Runtime", "UserError", "Visualizer", "batches",
-           "load_checkpoint", "resume_point", "run", "save_checkpoint", "seed_step", "set_aside", "setup"]

@@ -9,13 +9,11 @@ import numpy as np
 import torch as t
 from torch.utils.tensorboard import SummaryWriter
 
+TIMEOUT = 1.0           # 等 visdom 回答至多这么多秒
+
 
 class Visualizer:
     """书中 Visualizer 的接口：plot、plot_many、img、img_many、log，其余方法转交 visdom 客户端。
-
-    vis = Visualizer(env="poet")
-    vis.plot("loss", 1.23)
-    vis.img("samples", image)           # (C, H, W) 或 (N, C, H, W)，数值 0 到 1
 
     曲线写在 `log_dir`，用 `tensorboard --logdir runs` 看。没有 visdom 服务器时说一声，
     之后不再尝试，训练照常进行。`enabled=False` 时（多进程里的非 0 号进程）什么都不做。
@@ -49,11 +47,12 @@ class Visualizer:
         """显示一张图 (C, H, W) 或一批图 (N, C, H, W)，数值 0 到 1。"""
         if not self.enabled:
             return
+        step = self.index.get(name, 0) if step is None else step
         image = image.detach().float().cpu().clamp(0, 1)
         batch = image if image.dim() == 4 else image[None]
-        self.writer.add_images(name, batch, self.index.get(name, 0) if step is None else step)
+        self.writer.add_images(name, batch, step)
         self._draw("images", batch.numpy(), win=name, opts={"title": name})
-        self.index[name] = (self.index.get(name, 0) if step is None else step) + 1
+        self.index[name] = step + 1
 
     def img_many(self, images: dict[str, t.Tensor], step: int | None = None) -> None:
         """一次显示几个名字的图。"""
@@ -80,14 +79,11 @@ class Visualizer:
         return lambda *args, **options: self._draw(name, *args, **options)
 
     def _draw(self, method: str, *args, **options):
-        if self.vis is None:
-            return None
         try:
-            return getattr(self.vis, method)(*args, **options)
+            return getattr(self.vis, method)(*args, **options) if self.vis else None
         except (OSError, ConnectionError) as error:
             print(f"visdom 连接断开（{error.__class__.__name__}），之后只写 TensorBoard。")
             self.vis = None
-            return None
 
 
 def _quiet(failure, show=threading.excepthook) -> None:
@@ -108,8 +104,14 @@ def _connect(server: str, port: int, env: str):
         return None
     try:
         import visdom
-        return visdom.Visdom(server=f"http://{server}", port=port, env=env,
-                             use_incoming_socket=False, raise_exceptions=True)
+
+        class Client(visdom.Visdom):
+            def _handle_post(self, url, data=None):
+                """不回答的服务器等一秒就放弃；不经过代理：服务器在本机或本地的网络里。"""
+                self.session.trust_env = False
+                return self.session.post(url, data=data or {}, timeout=TIMEOUT).text
+
+        return Client(server=f"http://{server}", port=port, env=env, use_incoming_socket=False, raise_exceptions=True)
     except (ImportError, OSError) as error:
-        print(f"visdom 用不了（{error}），{hint}。")
+        print(f"visdom 用不了（{type(error).__name__}），{hint}。")
         return None

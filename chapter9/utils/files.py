@@ -1,0 +1,82 @@
+"""文件的事：名字怎样写给人看，写到一半断电也不弄坏旧文件，一个文件夹同时只让一次训练用。"""
+
+import os
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:         # Windows
+    import msvcrt
+    fcntl = None
+
+
+class UserError(Exception):
+    """使用者能自己改正的错误：只显示一行话，退出状态 2，不显示调用栈。"""
+
+
+def say(text: str, file=None) -> None:
+    """打印一行；torchrun 起的几个进程只说一遍。"""
+    if os.environ.get("RANK", "0") == "0":
+        print(text, file=file)
+
+
+def legible(name: str | Path) -> str:
+    """写给人看的名字。中文 Windows 的 zip 解出来的名字，字节是 GBK 而不是 UTF-8，照 GBK 念。"""
+    text = name.as_posix() if isinstance(name, Path) else name
+    return os.fsencode(text).decode("gbk", "replace") if re.search("[\ud800-\udfff]", text) else text
+
+
+def quote(value: str | Path) -> str:
+    """放进「接着：python main.py …」里的值：有空格、括号等就加引号，整条命令才能原样粘贴。"""
+    text = legible(value)
+    return text if re.fullmatch(r"[\w@%+=:,./\\-]+", text) else shlex.quote(text) if os.name != "nt" else f'"{text}"'
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator:
+    """with replacing(path) as file：二进制地写。任何时刻 path 要么是旧的完整文件，要么是新的完整文件，不留临时文件。"""
+    temporary = Path(f"{path}.tmp")
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_target(path: str | Path, option: str, inputs: Iterable[str | Path] = ()) -> Path:
+    """结果能不能存到 path，动手之前就说：它是文件夹、所在的文件夹写不进去，或它是这次要读的 inputs 之一，抛出 UserError。"""
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise UserError(f"{option}={legible(path)} 是文件夹或设备，不是文件：给出文件名")
+    if path.exists() and any(Path(item).exists() and path.samefile(item) for item in inputs):
+        raise UserError(f"{option}={legible(path)} 是这次要读的文件，存了就盖掉它：换个名字或文件夹")
+    place = next((place for place in path.absolute().parents if place.exists()), path)
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise UserError(f"{option}={legible(path)} 存不了：{legible(place)} 不是能写的文件夹")
+    return path
+
+
+held: dict[Path, object] = {}         # 占住的文件夹的锁 → 开着的文件
+
+
+def claim(folder: Path) -> None:
+    """占住 runs/<env>/ 到命令结束；别的进程占着时抛出 UserError。进程怎样死去，系统都会放开它；取数进程不继承它。"""
+    path = folder.absolute().with_name(f".{folder.name}.lock")     # 在 folder 旁边：从头训练时 folder 会整个改名
+    if path in held:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held[path] = file = open(path, "a+b")                       # noqa: SIM115 — 开着它就是占着
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB) if fcntl else msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    except (BlockingIOError, PermissionError):
+        raise UserError(f"另一个 train 正在用 {legible(folder)}：等它结束，或用 --env 另起一个名字") from None
+    except OSError:                                             # 有的网络文件系统没有锁
+        pass
