@@ -1,73 +1,64 @@
-"""验证的结果：准确率、混淆矩阵、对数损失和校准误差，几处图片各算各的。"""
+"""验证的结果：准确率、混淆矩阵、对数损失和校准误差，几处图片各算各的；校准概率的温度。"""
+
+from dataclasses import dataclass
 
 import torch as t
+from torch.nn import functional as F
+from torchmetrics.functional.classification import (
+    multiclass_calibration_error,
+    multiclass_confusion_matrix,
+)
 
 from data import CLASSES, DogCat
 
 BINS = 15                   # 校准误差按概率分几档
 
 
-class Evaluation:
-    """rows 是各图的概率 (N, 类别数)，次序同 dataset。"""
+@dataclass
+class Part:
+    """一批图片的结果：得分 (N, 类别数) 和标签 (N,)。"""
 
-    def __init__(self, rows: t.Tensor, dataset: DogCat):
-        self.rows, self.targets = rows, t.tensor(dataset.targets)
-        self.places, self.origin = dataset.places, t.tensor(dataset.origin)
+    name: str
+    scores: t.Tensor
+    targets: t.Tensor
 
     @property
     def accuracy(self) -> float:
-        return accuracy(self.rows, self.targets)
+        return (self.scores.argmax(1) == self.targets).double().mean().item()
 
-    def parts(self) -> list[tuple[str, t.Tensor, t.Tensor]]:
-        """(名字, 概率, 标签)：先是全部，有几处时接着是各处。"""
-        whole = [("验证集", self.rows, self.targets)]
-        if len(self.places) == 1:
-            return whole
-        chosen = [self.origin == i for i in range(len(self.places))]
-        return whole + [(place, self.rows[some], self.targets[some]) for place, some in zip(self.places, chosen)]
+    @property
+    def matrix(self) -> list[list[int]]:
+        """混淆矩阵：第 i 行第 j 列是真为 i、判为 j 的张数。"""
+        return multiclass_confusion_matrix(self.scores, self.targets, len(CLASSES)).tolist()
 
-    def summary(self) -> str:
-        """一行话：准确率和混淆矩阵。"""
-        (_, rows, targets), *each = self.parts()
-        text = f"验证准确率 {self.accuracy:.2%}，混淆矩阵 {confusion(rows, targets).tolist()}"
-        if each:
-            text += "（" + "，".join(f"{place} {accuracy(some, answers):.2%}" for place, some, answers in each) + "）"
-        return text
+    def log_loss(self, temperature: float) -> float:
+        """对数损失，Kaggle 用它计分：-ln(给正确答案的概率) 的平均。"""
+        return F.cross_entropy(self.scores / temperature, self.targets).item()
 
-    def curves(self) -> dict[str, float]:
-        """曲线名 → 值。"""
-        names = ["val_accuracy", *(f"val_accuracy_{i}" for i in range(len(self.places)))]
-        return {name: accuracy(rows, targets) for name, (_, rows, targets) in zip(names, self.parts())}
+    def calibration_error(self, temperature: float) -> float:
+        """期望校准误差 ECE：把判断按概率分成等宽的 15 档，各档的平均概率与准确率之差，按张数加权平均。
 
+        Guo 等，On calibration of modern neural networks，ICML 2017。
+        """
+        return multiclass_calibration_error(self.scores / temperature, self.targets, len(CLASSES), BINS).item()
 
-def accuracy(rows: t.Tensor, targets: t.Tensor) -> float:
-    return (rows.argmax(1) == targets).double().mean().item()
+    def fit_temperature(self) -> float:
+        """得分除以它再做 softmax，对数损失最小（同上一篇）。准确率不变，只是概率不再过于自信。"""
+        choices = t.logspace(-1, 1, 401).tolist()               # 0.1 到 10，相邻差 1.2%
+        return min(choices, key=self.log_loss)
 
-
-def confusion(rows: t.Tensor, targets: t.Tensor) -> t.Tensor:
-    """混淆矩阵 (类别数, 类别数)：第 i 行第 j 列是真为 i、判为 j 的张数。"""
-    pairs = targets * len(CLASSES) + rows.argmax(1)
-    return pairs.bincount(minlength=len(CLASSES) ** 2).reshape(len(CLASSES), -1)
+    def report(self, temperature: float) -> None:
+        print(f"{self.name} {len(self.targets)} 张：准确率 {self.accuracy:.2%}，对数损失 {self.log_loss(temperature):.4f}，"
+              f"校准误差 {self.calibration_error(temperature):.2%}（不除以温度 {temperature:.2f} 时 {self.calibration_error(1):.2%}）")
+        print("真实＼判断" + "".join(f"{name:>8}" for name in CLASSES))
+        for name, row in zip(CLASSES, self.matrix):
+            print(f"{name:<10}" + "".join(f"{count:>8}" for count in row))
 
 
-def log_loss(rows: t.Tensor, targets: t.Tensor) -> float:
-    """对数损失，Kaggle 用它计分：-ln(给正确答案的概率) 的平均。"""
-    return -rows.gather(1, targets[:, None]).clamp(min=1e-15).log().mean().item()
-
-
-def calibration_error(rows: t.Tensor, targets: t.Tensor) -> float:
-    """期望校准误差（ECE，Guo 等，ICML 2017）：把判断按概率分 15 档，各档的平均概率与准确率之差，按张数加权。"""
-    confidence, guess = rows.max(1)
-    right = (guess == targets).to(rows.dtype)
-    bins = (confidence * BINS).long().clamp(max=BINS - 1)
-    gaps = t.zeros(BINS, dtype=rows.dtype).index_add_(0, bins, right - confidence)
-    return gaps.abs().sum().item() / len(rows)
-
-
-def report(name: str, rows: t.Tensor, targets: t.Tensor) -> None:
-    """显示准确率、对数损失、校准误差和混淆矩阵。"""
-    print(f"{name} {len(rows)} 张：准确率 {accuracy(rows, targets):.2%}，对数损失 {log_loss(rows, targets):.4f}，"
-          f"校准误差 {calibration_error(rows, targets):.4f}")
-    print("真实＼判断" + "".join(f"{name:>8}" for name in CLASSES))
-    for name, row in zip(CLASSES, confusion(rows, targets).tolist()):
-        print(f"{name:<10}" + "".join(f"{count:>8}" for count in row))
+def split_parts(scores: t.Tensor, dataset: DogCat) -> list[Part]:
+    """全部的结果；图片有几处时，接着是各处的。scores 的次序同 dataset。"""
+    targets, origin = t.tensor(dataset.targets), t.tensor(dataset.origin)
+    parts = [Part("验证集", scores, targets)]
+    if len(dataset.places) > 1:
+        parts += [Part(place, scores[origin == i], targets[origin == i]) for i, place in enumerate(dataset.places)]
+    return parts

@@ -2,13 +2,14 @@
 
 import copy
 import csv
+import io
 import math
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch as t
-from evaluation import Evaluation, report
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
@@ -19,19 +20,29 @@ from classifier import (
     make_dataset,
     new_model,
     parameter_groups,
-    probabilities,
+    score,
     starts_from_imagenet,
 )
 from config import Config
 from data import CLASSES, DogCat, augment, read_image
 from data.prepare import prepare as prepare_data
+from evaluation import Part, split_parts
 from models.basic_module import PROJECT
-from prediction import draw_grid, images_at, known_answers
+from prediction import Readable, draw_grid, grid_size, images_at, judge, known_answers
+from stranger import Stranger
 from utils import (
     BatchSampler,
     UserError,
     Visualizer,
     batches,
+    check_picture,
+    check_target,
+    complain,
+    legible,
+    load_optimizer,
+    load_state,
+    quote,
+    replacing,
     resume_point,
     run,
     seed_step,
@@ -39,7 +50,8 @@ from utils import (
     setup,
 )
 
-FIXED = ("model", "image_size", "val_fold", "batch_size", "freeze_early", "freeze_bn", "lr_schedule")     # 接着训练时不能换的选项
+FIXED = ("model", "image_size", "val_fold", "batch_size", "freeze_early", "freeze_bn", "lr_schedule",
+         "model_path", "pretrained", "seed")     # 接着训练时不能换的选项
 
 
 def train(opt: Config) -> None:
@@ -57,7 +69,7 @@ def train(opt: Config) -> None:
     tuned = last["tuned"] if last else bool(opt.model_path) or starts_from_imagenet(opt)     # 是微调，不是从头
     model = build_model(opt.model) if last else new_model(opt)
     if last:
-        model.load_weights(last["raw"], folder / "last.pth")
+        load_state(model, last["raw"], folder / "last.pth")
         if last["data"] != train_set.fingerprint():
             raise UserError(f"{folder / 'last.pth'} 是用另一份数据训练的：换回原来的数据选项，或去掉 --resume")
     if tuned and opt.freeze_early:
@@ -66,11 +78,11 @@ def train(opt: Config) -> None:
     net = runtime.wrap(model.to(memory_format=layout))
     average = copy.deepcopy(model)                              # 各步权重的滑动平均，验证和保存的是它
     optimizer = t.optim.AdamW(parameter_groups(model, opt, tuned), weight_decay=opt.weight_decay)
-    step, best, elapsed, previous_loss, losses = 0, -1.0, 0.0, math.inf, []
+    step, best, elapsed, temperature, previous_loss, losses = 0, -1.0, 0.0, 1.0, math.inf, []
     if last:
-        average.load_weights(last["model"], folder / "last.pth")
-        optimizer.load_state_dict(last["optimizer"])
-        step, best, elapsed = last["step"], last["best"], last["elapsed"]
+        load_state(average, last["model"], folder / "last.pth")
+        load_optimizer(optimizer, last["optimizer"], opt, folder / "last.pth", lr="lr", backbone_lr="lr", weight_decay="weight_decay")
+        step, best, elapsed, temperature = last["step"], last["best"], last["elapsed"], last.get("temperature", 1.0)
         previous_loss, losses = last["previous_loss"], last["losses"]
 
     if runtime.is_main and not last:
@@ -83,7 +95,7 @@ def train(opt: Config) -> None:
     def save(name: str) -> None:
         average.save(folder / name, raw=model.state_dict(), classes=list(CLASSES), image_size=opt.image_size,
                      config=asdict(opt), data=train_set.fingerprint(), tuned=tuned,
-                     optimizer=optimizer.state_dict(), step=step, best=best,
+                     optimizer=optimizer.state_dict(), step=step, best=best, temperature=temperature,
                      elapsed=time.time() - begin, previous_loss=previous_loss, losses=losses)
 
     while step < stop:
@@ -133,72 +145,81 @@ def train(opt: Config) -> None:
             previous_loss, losses = mean, []
         line = f"第 {epoch + 1} 轮，第 {step} 步：损失 {mean:.4f}，学习率 {lr:.1e}，{speed:.0f} 张/秒"
         if step == stop or ended and (epoch + 1) % opt.val_every == 0:
-            result = Evaluation(evaluate(average, val_set, opt, runtime), val_set)
-            line += f"，{result.summary()}"
+            parts = evaluate(average, val_set, opt, runtime)
+            whole, *places = parts
+            temperature = whole.fit_temperature()
+            line += f"，验证准确率 {whole.accuracy:.2%}，混淆矩阵 {whole.matrix}" + "".join(f"，{part.name} {part.accuracy:.2%}" for part in places)
             if runtime.is_main:
-                vis.plot_many(result.curves(), step)
-                if result.accuracy > best:
-                    best = result.accuracy
+                vis.plot_many({f"val_accuracy{f'_{i}' if i else ''}": part.accuracy for i, part in enumerate(parts)}, step)
+                if whole.accuracy > best:
+                    best = whole.accuracy
                     save("best.pth")
         if runtime.is_main and (ended or step == stop):
             print(f"{line}，共 {(time.time() - begin) / 60:.1f} 分钟")
             save("last.pth")
     vis.close()
     if runtime.is_main:
-        print(f"完成。判断图片：python main.py predict --model-path={(folder / 'best.pth').as_posix()}")
+        print(f"完成。判断图片：python main.py predict --model-path={quote(folder / 'best.pth')}")
 
 
 def val(opt: Config) -> None:
-    """在验证集上算准确率、对数损失、校准误差和混淆矩阵"""
+    """在验证集上算准确率、对数损失、校准误差和混淆矩阵，几处图片各算各的"""
     runtime = setup(opt.use_gpu)
-    model, size = load_model(opt, runtime.device)
-    dataset = make_dataset(opt, "val", size)
-    result = Evaluation(evaluate(model, dataset, opt, runtime), dataset)
+    model, size, temperature = load_model(opt, runtime.device)
+    parts = evaluate(model, make_dataset(opt, "val", size), opt, runtime)
     if runtime.is_main:
-        for part in result.parts():
-            report(*part)
+        for part in parts:
+            part.report(temperature)
 
 
 def test(opt: Config) -> None:
     """判断测试集，每张图的号码和是狗的概率写进 result.csv"""
     runtime = setup(opt.use_gpu)
-    model, size = load_model(opt, runtime.device)
-    dataset = make_dataset(opt, "test", size)
-    numbers, rows = [], []
-    loader = plain_loader(dataset, opt)
-    with t.inference_mode():
-        for images, ids in tqdm(batches(loader), "测试", len(loader), leave=False):
-            rows += probabilities(model, images, runtime, opt.cpu_bf16).tolist()
-            numbers += ids.tolist()
+    model, size, temperature = load_model(opt, runtime.device)
+    check_target(opt.result_file, "--result-file")
+    dataset = make_dataset(opt, "test", size, cache_mb=0)
+    rows, bad = {}, []
+    for _, shares, problems in judge(Readable(dataset.files, dataset.read, size), model, temperature, opt, runtime):
+        start = len(rows) + len(bad)
+        rows.update((start + i, row) for i, (row, problem) in enumerate(zip(shares.tolist(), problems)) if not problem)
+        bad += filter(None, problems)
     # 两类时像 Kaggle 要的那样只写一列：后一类（狗）的概率；更多类时各写一列
     header, first = (["id", "label"], 1) if len(CLASSES) == 2 else (["id", *CLASSES], 0)
-    with open(opt.result_file, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows([number, *(f"{p:.6f}" for p in row[first:])] for number, row in zip(numbers, rows))
-    print(f"{len(rows)} 张的结果写入 {opt.result_file}")
-    answers = known_answers(opt.test_data_root)
-    if all(path.name in answers for path in dataset.paths):
-        targets = t.tensor([CLASSES.index(answers[path.name]) for path in dataset.paths])
-        report("测试集", t.tensor(rows), targets)
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(header)
+    writer.writerows([dataset.targets[i], *(f"{p:.6f}" for p in row[first:])] for i, row in rows.items())
+    with replacing(opt.result_file) as file:
+        file.write(table.getvalue().encode())
+    print(f"{len(rows)} 张的结果写入 {legible(opt.result_file)}")
+    answers = {place / name: label for place, _ in dataset.files for name, label in known_answers(place).items()}
+    if all(dataset.paths[i] in answers for i in rows):
+        targets = t.tensor([CLASSES.index(answers[dataset.paths[i]]) for i in rows])
+        Part("测试集", t.tensor(list(rows.values())).log() * temperature, targets).report(temperature)
+    complain(bad)
 
 
 def predict(opt: Config) -> None:
     """判断自己的图片：--path=图片或文件夹，--picture=拼成一张图"""
     runtime = setup(opt.use_gpu)
     paths = images_at(opt.path)
-    model, size = load_model(opt, runtime.device)
-    results = []
-    with t.inference_mode():
-        for start in range(0, len(paths), opt.batch_size):
-            images = t.stack([read_image(path, size) for path in paths[start:start + opt.batch_size]])
-            results += probabilities(model, images, runtime, opt.cpu_bf16).tolist()
-    for path, row in zip(paths, results):
-        best = max(range(len(CLASSES)), key=row.__getitem__)
-        print(f"{CLASSES[best]:<6}{row[best]:7.2%}  {path.as_posix()}")
     if opt.picture:
-        draw_grid(paths, results, opt.picture)
-        print(f"图存到 {opt.picture}")
+        check_picture(opt.picture, "--picture", paths, grid_size(len(paths)))
+    model, size, temperature = load_model(opt, runtime.device)
+    stranger = Stranger(opt, runtime)
+    results, bad, waiting = [], [], iter(paths)
+    for images, shares, problems in judge(Readable(paths, partial(read_image, size=size), size), model, temperature, opt, runtime):
+        for path, row, problem, other in zip(waiting, shares.tolist(), problems, stranger.names(images)):
+            if problem:
+                bad.append(problem)
+                continue
+            best = max(range(len(CLASSES)), key=row.__getitem__)
+            results.append((path, CLASSES[best], row[best]))
+            print(f"{CLASSES[best]:<6}{row[best]:7.2%}  {legible(path)}" + (f"  （都不像，更像 {other}）" if other else ""))
+    if opt.picture and results:
+        draw_grid(results, opt.picture)
+        print(f"图存到 {legible(opt.picture)}")
+    complain(bad)
 
 
 def prepare(opt: Config) -> None:
@@ -224,18 +245,18 @@ def update_average(average: t.nn.Module, model: t.nn.Module, keep: float) -> Non
 
 
 @t.inference_mode()
-def evaluate(model: t.nn.Module, dataset: DogCat, opt: Config, runtime) -> t.Tensor:
-    """dataset 各图的概率 (N, 类别数)。几个进程各算一部分，再合起来。"""
+def evaluate(model: t.nn.Module, dataset: DogCat, opt: Config, runtime) -> list[Part]:
+    """dataset 的结果：先是全部，有几处图片时接着是各处的。几个进程各算一部分，再合起来。"""
     model.eval()
     if runtime.world_size > 1:
         for value in model.buffers():           # 批归一化的统计量各进程略有不同，以 0 号的为准
             t.distributed.broadcast(value, 0)
     own = range(runtime.rank, len(dataset), runtime.world_size)
-    rows = t.zeros(len(dataset), len(CLASSES), dtype=t.float64)
     loader = plain_loader(Subset(dataset, own), opt, dataset)
-    rows[runtime.rank::runtime.world_size] = t.cat([
-        probabilities(model, images, runtime, opt.cpu_bf16).cpu().double() for images, _ in batches(loader)])
-    return t.tensor(runtime.sum(*rows.flatten().tolist())).reshape(len(dataset), -1)
+    scores = t.zeros(len(dataset), len(CLASSES), dtype=t.float64)
+    scores[runtime.rank::runtime.world_size] = t.cat([score(model, images, runtime, opt.cpu_bf16) for images, _ in batches(loader)]).double()
+    whole = runtime.sum(*scores.flatten().tolist())
+    return split_parts(t.tensor(whole, dtype=t.float64).reshape(scores.shape), dataset)
 
 
 def workers(opt: Config, dataset: DogCat) -> int:

@@ -1,37 +1,44 @@
-"""图片放在哪里：一个文件夹，或一个 zip（不必解开）。"""
+"""从一个文件夹或一个 zip（不必解开）里列出、读出文件；几个线程一起读。"""
 
 import functools
 import os
 import zipfile
-import zlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from utils import UserError
+from tqdm import tqdm
+
+from utils import is_data, open_zip, read_member
 
 
 def list_files(place: Path) -> list[str]:
-    """place 里各文件的名字（相对路径）。文件夹只看它自己，zip 看其中的每一层。以点开头的不算。"""
+    """place 里各文件的名字（相对路径），隐藏的和系统的不算。文件夹只看它自己，zip 看其中的每一层。"""
     if place.is_dir():
-        names = [path.name for path in place.iterdir()]
-    else:
-        names = [name for name in open_zip(place, os.getpid()).namelist() if not name.endswith("/")]
-    return [name for name in names if not Path(name).name.startswith(".")]
+        return [path.name for path in place.iterdir() if path.is_file() and is_data(path.name)]
+    return list(_opened(place, os.getpid())[1])
 
 
 def read_file(place: Path, name: str) -> bytes:
-    """place 里 name 的内容；zip 里损坏、加了密的，当作空的。"""
+    """place 里 name 的内容。zip 里损坏、加了密的，抛出 UserError。"""
     if place.is_dir():
         return (place / name).read_bytes()
-    try:
-        return open_zip(place, os.getpid()).read(name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
-        return b""
+    archive, entries = _opened(place, os.getpid())
+    return read_member(archive, entries[name])
 
 
 @functools.lru_cache(8)
-def open_zip(path: Path, process: int) -> zipfile.ZipFile:
+def _opened(path: Path, process: int) -> tuple[zipfile.ZipFile, dict]:
     """打开着的 zip；每个进程各开各的，免得争同一个读写位置。"""
-    try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError):
-        raise UserError(f"{path.as_posix()} 不是 zip 文件，或没有下载完整") from None
+    return open_zip(path)
+
+
+def in_threads(function: Callable, jobs: Iterable, title: str) -> Iterator:
+    """依次给出 function(job)，几个线程一起做：解码时放开解释器锁，真能同时进行。出错、按 Ctrl-C 时，还没做的不做了。"""
+    jobs = list(jobs)
+    with ThreadPoolExecutor() as pool:
+        try:
+            yield from tqdm(pool.map(function, jobs), title, len(jobs), leave=False, delay=1)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

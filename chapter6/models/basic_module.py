@@ -5,7 +5,7 @@ from pathlib import Path
 import torch as t
 from torch import nn
 
-from utils import UserError, load_checkpoint, save_checkpoint
+from utils import UserError, legible, load_checkpoint, load_state, save_checkpoint
 
 PROJECT = "dogcat"
 
@@ -33,17 +33,10 @@ class BasicModule(nn.Module):
         """取回 save 存的权重，返回文件里的全部内容。别的网络的权重抛出 UserError。"""
         content = load_checkpoint(path, PROJECT)
         if content["model_name"] != type(self).__name__:
-            raise UserError(f"{path} 是 {content['model_name']} 的权重，不是 {type(self).__name__} 的："
+            raise UserError(f"{legible(str(path))} 是 {content['model_name']} 的权重，不是 {type(self).__name__} 的："
                             f"换一份权重，或改用 --model={content['model_name']}")
-        self.load_weights(content["model"], path)
+        load_state(self, content["model"], path)
         return content
-
-    def load_weights(self, weights: dict, path: str | Path) -> None:
-        """装入权重；名字或形状不符时抛出 UserError。"""
-        try:
-            self.load_state_dict(weights)
-        except RuntimeError:
-            raise UserError(f"{path} 里的权重与 {type(self).__name__} 对不上：类别数不同，或文件被改动过") from None
 
     def load_pretrained(self) -> None:
         """装入 ImageNet 权重，分类层除外。"""
