@@ -49,12 +49,14 @@ def load_model(opt: Config, device: t.device) -> tuple[BasicModule, int, float]:
     """载入 opt.model_path（空则为自带权重），返回网络、它训练时的 image_size 和校准概率的温度。"""
     path = opt.model_path or SHIPPED
     content = load_checkpoint(path, PROJECT)
+    size, temperature = content["image_size"], content.get("temperature", 1.0)      # 以前存的没有温度
+    if not (isinstance(size, int) and isinstance(temperature, float) and isinstance(content["classes"], list)):
+        raise UserError(f"{legible(str(path))} 被改动过：重新下载，或重新训练")
     if content["classes"] != list(CLASSES):
-        raise UserError(f"{legible(str(path))} 分的是 {'、'.join(content['classes'])}，不是 {'、'.join(CLASSES)}：先训练，再用 --model-path 指明权重")
+        raise UserError(f"{legible(str(path))} 分的是 {'、'.join(map(str, content['classes']))}，不是 {'、'.join(CLASSES)}：先训练，再用 --model-path 指明权重")
     model = build_model(opt.model if "model" in opt.given else content["model_name"])
     model.load(path)
-    size = opt.image_size if "image_size" in opt.given else content["image_size"]
-    return model.to(device).eval(), size, content.get("temperature", 1.0)         # 以前存的没有温度
+    return model.to(device).eval(), opt.image_size if "image_size" in opt.given else size, temperature
 
 
 def make_dataset(opt: Config, split: str, image_size: int | None = None, cache_mb: int | None = None) -> DogCat:

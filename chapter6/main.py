@@ -176,8 +176,8 @@ def test(opt: Config) -> None:
     """判断测试集，每张图的号码和是狗的概率写进 result.csv"""
     runtime = setup(opt.use_gpu)
     model, size, temperature = load_model(opt, runtime.device)
-    check_target(opt.result_file, "--result-file")
     dataset = make_dataset(opt, "test", size, cache_mb=0)
+    check_target(opt.result_file, "--result-file", [*dataset.paths, *dataset.places])
     rows, bad = {}, []
     for _, shares, problems in judge(Readable(dataset.files, dataset.read, size), model, temperature, opt, runtime):
         start = len(rows) + len(bad)
@@ -209,12 +209,12 @@ def predict(opt: Config) -> None:
     stranger = Stranger(opt, runtime)
     results, bad, waiting = [], [], iter(paths)
     for images, shares, problems in judge(Readable(paths, partial(read_image, size=size), size), model, temperature, opt, runtime):
-        for path, row, problem, other in zip(waiting, shares.tolist(), problems, stranger.names(images)):
+        for row, problem, other, path in zip(shares.tolist(), problems, stranger.names(images), waiting):
             if problem:
                 bad.append(problem)
                 continue
             best = max(range(len(CLASSES)), key=row.__getitem__)
-            results.append((path, CLASSES[best], row[best]))
+            results.append((path, "" if other else CLASSES[best], row[best]))
             print(f"{CLASSES[best]:<6}{row[best]:7.2%}  {legible(path)}" + (f"  （都不像，更像 {other}）" if other else ""))
     if opt.picture and results:
         draw_grid(results, opt.picture)

@@ -15,7 +15,7 @@ from data.dataset import read_rows
 from models.basic_module import BasicModule
 from utils import Runtime, UserError, batches, find_pictures, open_picture, save_picture
 
-CELL, CAPTION, COLUMNS = 96, 18, 10     # 每格图的边长、说明的高度（像素），一行几格
+CELL, CAPTION, COLUMNS = 112, 18, 9     # 每格图的边长、说明的高度（像素），一行几格
 RIGHT, WRONG, UNKNOWN = "#1a7f37", "#cf222e", "#333333"
 
 
@@ -50,7 +50,7 @@ def judge(images: Readable, model: BasicModule, temperature: float, opt: Config,
 
 
 def known_answers(root: str | Path) -> dict[str, str]:
-    """自带的图片有答案：文件名 → 类别，写在上一级的 sources.csv 里。别的文件夹没有，返回空。"""
+    """文件名 → 类别，自带的图标写在上一级的 sources.csv 里。没有这个文件时为空。"""
     return {Path(row["file"]).name: row["label"] for row in read_rows(Path(root)) if row.get("label") in CLASSES}
 
 
@@ -60,7 +60,7 @@ def grid_size(count: int) -> tuple[int, int]:
 
 
 def draw_grid(results: list[tuple[Path, str, float]], target: str) -> None:
-    """results 是 (图片, 判断, 概率)。拼成一张，下面写判断和概率；答案已知时，对的绿，错的红。"""
+    """results 是 (图片, 判断, 概率)；都不像的，判断为空。拼成一张，下面写判断和概率；答案已知时，对的绿，错的红。"""
     sheet = Image.new("RGB", grid_size(len(results)), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     answers = {folder: known_answers(folder) for folder in {path.parent for path, *_ in results}}
@@ -69,7 +69,9 @@ def draw_grid(results: list[tuple[Path, str, float]], target: str) -> None:
         image = open_picture(path, draft=CELL, alpha=True)
         image.thumbnail((CELL - 8, CELL - 8))
         sheet.paste(image, (x + (CELL - image.width) // 2, y + (CELL - image.height) // 2), image)
-        answer = answers[path.parent].get(path.name)
+        named = path.name.split(".")[0]                         # cat.0.jpg 这样的名字就是答案
+        answer = answers[path.parent].get(path.name, named if named in CLASSES else None)
+        text = f"{guess} {share:.0%}" if guess else "neither"
         color = UNKNOWN if answer is None else RIGHT if answer == guess else WRONG
-        pen.text((x + CELL / 2, y + CELL), f"{guess} {share:.0%}", color, font, anchor="ma")
+        pen.text((x + CELL / 2, y + CELL), text, color, font, anchor="ma")
     save_picture(sheet, target, "--picture", [path for path, *_ in results])

@@ -92,9 +92,9 @@ def recolor(color: t.Tensor, drawn: t.Tensor, dice: Dice) -> t.Tensor:
 def age(color: t.Tensor, dice: Dice) -> t.Tensor:
     """(B, 3, H, W) 的照片 → 同样形状：偏色、浓淡、黑白；有的缩小再放大，有的像 JPEG 那样压坏。"""
     each = lambda low, high, channels=1: dice.uniform(low, high, channels)[..., None, None]  # noqa: E731
+    color = color * each(0.9, 1.1, 3) * each(0.7, 1.25)
     gray = color.mean(1, keepdim=True)
-    vivid = t.where(dice.chance(0.1)[..., None, None], 0, each(0.5, 1.4))
-    color = (gray + vivid * (color - gray)) * each(0.9, 1.1, 3) * each(0.7, 1.25)
+    color = gray + t.where(dice.chance(0.1)[..., None, None], 0, each(0.5, 1.4)) * (color - gray)
     middle = color.mean((1, 2, 3), keepdim=True)
     color = (middle + each(0.7, 1.3) * (color - middle) + each(-0.1, 0.1)).clamp(0, 1)
     for times in (2, 3, 5):
