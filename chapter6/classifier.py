@@ -8,7 +8,7 @@ import models
 from config import Config
 from data import CLASSES, DogCat, to_input
 from models.basic_module import PROJECT, BasicModule
-from utils import Runtime, UserError, load_checkpoint
+from utils import Runtime, UserError, legible, load_checkpoint
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "dogcat.pth"
 
@@ -38,31 +38,35 @@ def starts_from_imagenet(opt: Config) -> bool:
 
 def parameter_groups(model: BasicModule, opt: Config, tuned: bool) -> list[dict]:
     """分类层一组，其余一组。微调（tuned）时其余的已经学好，学习率小些。"""
-    head = [p for name, p in model.named_parameters() if name.startswith(model.head)]
-    rest = [p for name, p in model.named_parameters() if not name.startswith(model.head)]
-    return [{"params": head, "lr": opt.lr}, {"params": rest, "lr": opt.lr * (opt.backbone_lr if tuned else 1)}]
+    learned = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    head = [p for name, p in learned if name.startswith(model.head)]
+    rest = [p for name, p in learned if not name.startswith(model.head)]
+    return [{"params": params, "lr": lr, "initial_lr": lr}
+            for params, lr in ((head, opt.lr), (rest, opt.lr * (opt.backbone_lr if tuned else 1)))]
 
 
-def load_model(opt: Config, device: t.device) -> tuple[BasicModule, int]:
-    """载入 opt.model_path（空则为自带权重），返回网络和它训练时的 image_size。"""
+def load_model(opt: Config, device: t.device) -> tuple[BasicModule, int, float]:
+    """载入 opt.model_path（空则为自带权重），返回网络、它训练时的 image_size 和校准概率的温度。"""
     path = opt.model_path or SHIPPED
     content = load_checkpoint(path, PROJECT)
+    size, temperature = content["image_size"], content.get("temperature", 1.0)      # 以前存的没有温度
+    if not (isinstance(size, int) and isinstance(temperature, float) and isinstance(content["classes"], list)):
+        raise UserError(f"{legible(str(path))} 被改动过：重新下载，或重新训练")
     if content["classes"] != list(CLASSES):
-        raise UserError(f"{path} 分的是 {'、'.join(content['classes'])}，不是 {'、'.join(CLASSES)}：先训练，再用 --model-path 指明权重")
+        raise UserError(f"{legible(str(path))} 分的是 {'、'.join(map(str, content['classes']))}，不是 {'、'.join(CLASSES)}：先训练，再用 --model-path 指明权重")
     model = build_model(opt.model if "model" in opt.given else content["model_name"])
     model.load(path)
-    size = opt.image_size if "image_size" in opt.given else content["image_size"]
-    return model.to(device).eval(), size
+    return model.to(device).eval(), opt.image_size if "image_size" in opt.given else size, temperature
 
 
-def make_dataset(opt: Config, split: str, image_size: int | None = None) -> DogCat:
+def make_dataset(opt: Config, split: str, image_size: int | None = None, cache_mb: int | None = None) -> DogCat:
     root = opt.test_data_root if split == "test" else opt.train_data_root
-    return DogCat(root, split, image_size or opt.image_size, opt.val_fold, opt.cache_mb)
+    return DogCat(root, split, image_size or opt.image_size, opt.val_fold, opt.cache_mb if cache_mb is None else cache_mb)
 
 
-def probabilities(model: BasicModule, images: t.Tensor, runtime: Runtime) -> t.Tensor:
-    """(B, 4, H, W) 的 uint8 → (B, 类别数) 的概率：原图和左右翻转后的两次判断取平均。"""
+def score(model: BasicModule, images: t.Tensor, runtime: Runtime, cpu_bf16: bool = False) -> t.Tensor:
+    """(B, 4, H, W) 的 uint8 → (B, 类别数) 的得分：原图和左右翻转后的两次取平均。"""
     x = to_input(images.to(runtime.device), model.mean, model.std)
-    with runtime.autocast():
+    with runtime.autocast(cpu_bf16):
         scores = t.stack([model(x), model(x.flip(3))])          # (2, B, 类别数)
-    return scores.float().softmax(2).mean(0)
+    return scores.float().mean(0).cpu()

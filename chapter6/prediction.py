@@ -1,55 +1,77 @@
-"""predict 和 test 用到的：找图片、找已知的答案、把判断画成一张图。"""
+"""predict 和 test 用到的：找图片、逐批判断、找已知的答案、把判断画成一张图。"""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import torch as t
 from PIL import Image, ImageDraw, ImageFont
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
 
+from classifier import score
+from config import Config
 from data import CLASSES
-from data.dataset import SUFFIXES, read_rows
-from utils import UserError
+from data.dataset import read_rows
+from models.basic_module import BasicModule
+from utils import Runtime, UserError, batches, find_pictures, open_picture, save_picture
 
-CELL, CAPTION, COLUMNS = 96, 18, 10     # 每格图的边长、说明的高度（像素），一行几格
+CELL, CAPTION, COLUMNS = 112, 18, 9     # 每格图的边长、说明的高度（像素），一行几格
 RIGHT, WRONG, UNKNOWN = "#1a7f37", "#cf222e", "#333333"
 
 
 def images_at(path: str) -> list[Path]:
-    """path 是图片时就是它，是文件夹时是里面的图片（按号码或名字排列）。"""
-    place = Path(path)
-    if place.is_file():
-        return [place]
-    if not place.is_dir():
-        raise UserError(f"--path={path} 不存在：给出一张图片，或一个装着图片的文件夹")
-    found = [file for file in place.iterdir() if file.suffix.lower() in SUFFIXES]
-    if not found:
-        raise UserError(f"{path} 里没有图片（{'、'.join(sorted(SUFFIXES))}）")
-    return sorted(found, key=lambda file: (not file.stem.isdigit(), len(file.stem) if file.stem.isdigit() else 0,
-                                           file.name))
+    """path 是图片时就是它，是文件夹（连同子文件夹）时是里面的图片，按号码或名字排列。"""
+    by_number = lambda file: (not file.stem.isdigit(), len(file.stem) if file.stem.isdigit() else 0)  # noqa: E731
+    return sorted(find_pictures(path, "--path"), key=lambda file: (file.parent, *by_number(file), file.name))
 
 
-def known_answers(root: str) -> dict[str, str]:
-    """自带的图片有答案：文件名 → 类别，写在上一级的 sources.csv 里。别的文件夹没有，返回空。"""
-    return {Path(row["file"]).name: row["label"] for row in read_rows(Path(root))}
+class Readable(Dataset):
+    """第 i 项是 (第 i 张图, 空的)；读不出来的是 (一张空白, 说它怎么了的一句话)，不耽误别的图。read 读 files 里的一项。"""
+
+    def __init__(self, files: list, read: Callable, size: int):
+        self.files, self.read, self.size = files, read, size
+
+    def __getitem__(self, index: int) -> tuple[t.Tensor, str]:
+        try:
+            return self.read(self.files[index]), ""
+        except UserError as error:
+            return t.zeros(4, self.size, self.size, dtype=t.uint8), str(error)
+
+    def __len__(self) -> int:
+        return len(self.files)
 
 
-def draw_grid(paths: list[Path], results: list[list[float]], target: str) -> None:
-    """把图片拼成一张，下面写判断和概率；答案已知时，对的绿，错的红。"""
-    columns = min(COLUMNS, len(paths))
-    rows = -(-len(paths) // columns)
-    sheet = Image.new("RGB", (columns * CELL, rows * (CELL + CAPTION)), "white")
+@t.inference_mode()
+def judge(images: Readable, model: BasicModule, temperature: float, opt: Config, runtime: Runtime) -> Iterator[tuple]:
+    """逐批给出 (图 (B, 4, S, S)，各类的概率 (B, 类别数)，各张读不出来的话；读得出来的为空)。"""
+    loader = DataLoader(images, opt.batch_size, num_workers=opt.num_workers)
+    for batch, problems in tqdm(batches(loader), "判断", len(loader), leave=False, delay=1):
+        yield batch, (score(model, batch, runtime, opt.cpu_bf16) / temperature).softmax(1), problems
+
+
+def known_answers(root: str | Path) -> dict[str, str]:
+    """文件名 → 类别，自带的图标写在上一级的 sources.csv 里。没有这个文件时为空。"""
+    return {Path(row["file"]).name: row["label"] for row in read_rows(Path(root)) if row.get("label") in CLASSES}
+
+
+def grid_size(count: int) -> tuple[int, int]:
+    """count 张图拼成一张的宽和高，像素。"""
+    return min(COLUMNS, count) * CELL, -(-count // COLUMNS) * (CELL + CAPTION)
+
+
+def draw_grid(results: list[tuple[Path, str, float]], target: str) -> None:
+    """results 是 (图片, 判断, 概率)；都不像的，判断为空。拼成一张，下面写判断和概率；答案已知时，对的绿，错的红。"""
+    sheet = Image.new("RGB", grid_size(len(results)), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    answers = {folder: known_answers(str(folder)) for folder in {path.parent for path in paths}}
-    for i, (path, row) in enumerate(zip(paths, results)):
-        x, y = i % columns * CELL, i // columns * (CELL + CAPTION)
-        with Image.open(path) as image:
-            image = image.convert("RGBA")
-            image.thumbnail((CELL - 8, CELL - 8))
-            sheet.paste(image, (x + (CELL - image.width) // 2, y + (CELL - image.height) // 2), image)
-        best = max(range(len(CLASSES)), key=row.__getitem__)
-        answer = answers[path.parent].get(path.name)
-        color = UNKNOWN if answer is None else RIGHT if answer == CLASSES[best] else WRONG
-        pen.text((x + CELL / 2, y + CELL), f"{CLASSES[best]} {row[best]:.0%}", color, font, anchor="ma")
-    Path(target).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        sheet.save(target)
-    except ValueError:
-        raise UserError(f"--picture={target} 的扩展名不认识：用 .png 或 .jpg") from None
+    answers = {folder: known_answers(folder) for folder in {path.parent for path, *_ in results}}
+    for i, (path, guess, share) in enumerate(results):
+        x, y = i % COLUMNS * CELL, i // COLUMNS * (CELL + CAPTION)
+        image = open_picture(path, draft=CELL, alpha=True)
+        image.thumbnail((CELL - 8, CELL - 8))
+        sheet.paste(image, (x + (CELL - image.width) // 2, y + (CELL - image.height) // 2), image)
+        named = path.name.split(".")[0]                         # cat.0.jpg 这样的名字就是答案
+        answer = answers[path.parent].get(path.name, named if named in CLASSES else None)
+        text = f"{guess} {share:.0%}" if guess else "neither"
+        color = UNKNOWN if answer is None else RIGHT if answer == guess else WRONG
+        pen.text((x + CELL / 2, y + CELL), text, color, font, anchor="ma")
+    save_picture(sheet, target, "--picture", [path for path, *_ in results])

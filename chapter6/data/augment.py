@@ -39,7 +39,7 @@ def augment(images: t.Tensor, mean: tuple, std: tuple, rank: int = 0, world_size
     """训练用：随机翻转、缩放、旋转、平移，变颜色，衬随机的底，再归一化。
 
     images: (B, 4, H, W) 的 uint8。返回 (B, 3, H, W) 的浮点数。
-    有透明处的是图标：颜色大改，底随意。没有透明处的是照片：只稍变明暗和色彩。
+    有透明处的是图标：颜色大改，底随意。没有透明处的是照片：宽窄、远近变得多些，再像别处来的照片那样变糊、压坏。
     """
     dice = Dice(len(images), images.device, rank, world_size)
     images = images.float() / 255
@@ -50,17 +50,25 @@ def augment(images: t.Tensor, mean: tuple, std: tuple, rank: int = 0, world_size
     premultiplied, alpha = images[:, :3], images[:, 3:]
     color = premultiplied / alpha.clamp(min=1e-3)
     color = recolor(color, drawn, dice).clamp(0, 1)
+    if not drawn.all():
+        color = t.where(drawn[..., None, None], color, age(color, dice))
     back = background(color, alpha, dice)[:, :, None, None]
     return normalize(color * alpha + back * (1 - alpha), mean, std)
 
 
 def move(images: t.Tensor, drawn: t.Tensor, dice: Dice) -> t.Tensor:
-    """左右翻转（一半）、放大 0.75–1.2 倍、稍改宽窄、旋转 ±20°、平移 ±10%。出界处，照片取镜像，图标透明。"""
+    """左右翻转（一半）、放大 0.75–1.2 倍、稍改宽窄、旋转 ±20°、平移 ±10%。出界处，照片取镜像，图标透明。
+
+    照片放大 0.85–1.6 倍，宽窄变 0.7–1.4 倍：别处来的照片不一定是正方形，猫狗也有远有近。
+    """
     angle = dice.uniform(-20, 20) * math.pi / 180
     zoom = 1 / dice.uniform(0.75, 1.2)
     stretch = dice.uniform(0.85, 1.18)
     flip = 1 - 2 * dice.chance(0.5).float()
     shift = dice.uniform(-0.2, 0.2, 2)                      # 坐标从 -1 到 1，0.2 是边长的 10%
+    if not drawn.all():
+        zoom = t.where(drawn, zoom, 1 / dice.uniform(0.85, 1.6))
+        stretch = t.where(drawn, stretch, dice.uniform(math.log(0.7), math.log(1.4)).exp())
     row1 = t.cat([zoom * flip * stretch * angle.cos(), -zoom * angle.sin(), shift[:, :1]], 1)
     row2 = t.cat([zoom * flip * stretch * angle.sin(), zoom * angle.cos(), shift[:, 1:]], 1)
     grid = F.affine_grid(t.stack([row1, row2], 1), images.shape, align_corners=False)
@@ -79,6 +87,38 @@ def recolor(color: t.Tensor, drawn: t.Tensor, dice: Dice) -> t.Tensor:
     color = t.where(gray, color.mean(1, keepdim=True), color)
     color = t.where(inverted, 1 - color, color)
     return color * gain + offset
+
+
+def age(color: t.Tensor, dice: Dice) -> t.Tensor:
+    """(B, 3, H, W) 的照片 → 同样形状：偏色、浓淡、黑白；有的缩小再放大，有的像 JPEG 那样压坏。"""
+    each = lambda low, high, channels=1: dice.uniform(low, high, channels)[..., None, None]  # noqa: E731
+    color = color * each(0.9, 1.1, 3) * each(0.7, 1.25)
+    gray = color.mean(1, keepdim=True)
+    color = gray + t.where(dice.chance(0.1)[..., None, None], 0, each(0.5, 1.4)) * (color - gray)
+    middle = color.mean((1, 2, 3), keepdim=True)
+    color = (middle + each(0.7, 1.3) * (color - middle) + each(-0.1, 0.1)).clamp(0, 1)
+    for times in (2, 3, 5):
+        some = dice.chance(0.08)[:, 0]
+        small = F.interpolate(color[some], scale_factor=1 / times, mode="area")
+        color[some] = F.interpolate(small, color.shape[2:], mode="bilinear")
+    some, step = dice.chance(0.3)[:, 0], dice.uniform(0.02, 0.12)
+    color[some] = compress(color[some], step[some, :, None, None, None, None])
+    return color.clamp(0, 1)
+
+
+def compress(color: t.Tensor, step: t.Tensor) -> t.Tensor:
+    """像 JPEG 那样：每 8×8 的小块做离散余弦变换，系数按 step 取整，频率越高取得越粗。边上不足一块的不变。
+
+    color: (B, 3, H, W)，step: (B, 1, 1, 1, 1, 1)。Wallace，The JPEG still picture compression standard，1991。
+    """
+    k = t.arange(8.0, device=color.device)
+    basis = (math.pi / 8 * (k + 0.5) * k[:, None]).cos() * t.where(k[:, None] == 0, 1 / 8, 1 / 4).sqrt()    # 正交
+    height, width = (side // 8 * 8 for side in color.shape[2:])
+    blocks = color[:, :, :height, :width].unflatten(3, (-1, 8)).unflatten(2, (-1, 8))       # (B, 3, H/8, 8, W/8, 8)
+    step = step * (1 + k[:, None, None] + k)                                                # (B, 1, 1, 8, 1, 8)
+    waves = (t.einsum("ui,bchiwj,vj->bchuwv", basis, blocks, basis) / step).round() * step
+    packed = t.einsum("ui,bchuwv,vj->bchiwj", basis, waves, basis)
+    return t.cat([t.cat([packed.flatten(4).flatten(2, 3), color[:, :, :height, width:]], 3), color[:, :, height:]], 2)
 
 
 def background(color: t.Tensor, alpha: t.Tensor, dice: Dice) -> t.Tensor:

@@ -1,88 +1,160 @@
-"""准备数据：检查自带的图标，或检查、解开 Kaggle 的 Dogs vs. Cats。"""
+"""准备数据：检查自带的图标；或把别处得来的猫狗照片检查一遍，必要时解开、改成 <类别>.<号码> 的名字。"""
 
+import functools
 import io
 import re
-import zipfile
-import zlib
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+import tempfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
 
-from PIL import Image
-from tqdm import tqdm
-
-from utils import UserError
+from utils import SUFFIXES, UserError, is_data, legible, open_picture, open_zip, quote, read_member
 
 from .icons import check_icons, rebuild_icons
+from .places import in_threads
 
 HERE = Path(__file__).parent
-KAGGLE_CLASSES = ("cat", "dog")
 KAGGLE_TRAIN, KAGGLE_TEST = 12500, 12500                        # 训练集每类的张数，测试集的张数
-NAMES = {"train": re.compile(r"(cat|dog)\.\d+\.jpg"), "test": re.compile(r"\d+\.jpg")}
+CLASSES = ("cat", "dog")
+FOLDERS = {"cat": "cat", "cats": "cat", "dog": "dog", "dogs": "dog"}    # 按类别放的文件夹，不分大小写
+LAYOUTS = "Kaggle 的 cat.0.jpg、按类别放的文件夹（Cat 和 Dog、cats 和 dogs），或 Oxford-IIIT Pet 的 images 文件夹"
+
+Read = Callable[[], bytes]
 
 
 def prepare(source: str) -> None:
-    """source 为空时检查自带数据；为 npm 时重新画图标；否则是 Kaggle 的 zip，或解开后的文件夹。"""
+    """source 为空时检查自带数据；为 npm 时重新画图标；否则是装着猫狗照片的 zip 或文件夹。"""
     if source == "npm":
         rebuild_icons()
     elif source:
-        return prepare_kaggle(Path(source))
+        return prepare_photos(Path(source))
     check_icons()
 
 
-def prepare_kaggle(source: Path) -> None:
-    """zip 解到 data/kaggle/；文件夹就地使用。检查张数、名字，逐张试读，并说出接着用的命令。"""
+def prepare_photos(source: Path) -> None:
+    """检查张数、名字，逐张试读，并说出接着用的命令。已是 Kaggle 那样的文件夹就地使用，其余写进 data/kaggle 或 data/pets。"""
     if not source.exists():
-        raise UserError(f"--source={source} 不存在：要 Kaggle 的 dogs-vs-cats zip 文件，或解开后的文件夹")
-    packed = [source] if source.is_file() else sorted(source.glob("t*.zip"))
-    if source.is_file() and not zipfile.is_zipfile(source):
-        raise UserError(f"--source={source} 不是 zip 文件，或没有下载完整")
-    root = source
-    if packed:
-        root = HERE / "kaggle"
-        for archive in packed:
-            try:
-                with zipfile.ZipFile(archive) as content:
-                    unpack(content, root)
-            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:    # 损坏、加了密
-                raise UserError(f"{archive} 解不开（{error}）：重新下载") from None
-    files = {part: sorted(path for path in root.rglob("*.jpg") if pattern.fullmatch(path.name))
-             for part, pattern in NAMES.items()}
-    check_layout(files, root)
-    unreadable = find_unreadable(files["train"] + files["test"])
-    if unreadable:
-        names = "、".join(path.relative_to(root).as_posix() for path in unreadable[:10])
-        raise UserError(f"{len(unreadable)} 张读不出来，删去或重新下载：{names}")
-    print("每张都读得出来。接着：")
-    print(f"python main.py train --train-data-root={files['train'][0].parent.as_posix()} --num-workers=4")
-    if files["test"]:
-        print(f"python main.py test --test-data-root={files['test'][0].parent.as_posix()} --model-path=runs/dogcat/best.pth")
+        raise UserError(f"--source={legible(source)} 不存在：要一个 zip，或解开后的文件夹")
+    files = list_source(source)
+    layout, parts = arrange(sorted(name for name in files if PurePosixPath(name).suffix.lower() in SUFFIXES), source)
+    if layout == "kaggle":
+        describe_kaggle(parts)
+    else:
+        counts = "，".join(f"{name} {sum(new.startswith(name) for new in parts['train'])} 张" for name in CLASSES)
+        print(f"{counts}，来自 {'、'.join(sorted({legible(str(PurePosixPath(old).parent)) for old in parts['train'].values()}))}")
+    in_place = layout == "kaggle" and source.is_dir() and all((source / name).is_file() for part in parts.values() for name in part.values())
+    target = HERE / ("kaggle" if layout == "kaggle" else "pets")
+    if not in_place and target.exists():
+        raise UserError(f"{legible(target)} 已经有了：直接用它，或先改名、删去，再运行一次")
+    if in_place:
+        broken = check(parts, files)
+        if broken:
+            raise UserError(f"{len(broken)} 张读不出来，删去或重新下载：{shorten(broken)}")
+        print("每张都读得出来。接着：")
+        roots = {part: (source / next(iter(names.values()))).parent for part, names in parts.items() if names}
+    else:
+        broken = copy(parts, files, target)
+        print(f"读不出来的 {len(broken)} 张没有要：{shorten(broken)}。其余存到 {legible(target)}，接着：" if broken
+              else f"每张都读得出来，存到 {legible(target)}。接着：")
+        roots = {part: target / part for part, names in parts.items() if names}
+    print(f"python main.py train --train-data-root={quote(roots['train'])} --num-workers=4")
+    if "test" in roots:
+        print(f"python main.py test --test-data-root={quote(roots['test'])} --model-path=runs/dogcat/best.pth")
 
 
-def unpack(content: zipfile.ZipFile, root: Path) -> None:
-    """把 zip 里的图片放进 root/train 和 root/test；Kaggle 的 zip 里还套着 zip，一并解开。"""
-    for member in tqdm(content.infolist(), f"解开 {Path(content.filename or '内层 zip').name}", leave=False):
-        name = Path(member.filename).name                       # 只取文件名，不会写到 root 以外
-        if name.endswith(".zip"):
-            with content.open(member) as inner, zipfile.ZipFile(io.BytesIO(inner.read())) as nested:
-                unpack(nested, root)
-        for part, pattern in NAMES.items():
-            if pattern.fullmatch(name):
-                target = root / part / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content.read(member))
+def list_source(source: Path) -> dict[str, Read]:
+    """source 里全部文件的名字（相对路径）和读它的办法。文件夹里没有图片而有 zip 时，是那些 zip 里的。"""
+    if source.is_file():
+        return list_zip(source)
+    names = [path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()]
+    names = [name for name in names if is_data(name)]
+    if any(PurePosixPath(name).suffix.lower() in SUFFIXES for name in names):
+        return {name: (source / name).read_bytes for name in names}
+    packed = [name for name in sorted(names) if name.lower().endswith(".zip")]
+    return {f"{name}/{inner}": read for name in packed for inner, read in list_zip(source / name).items()}
 
 
-def check_layout(files: dict[str, list[Path]], root: Path) -> None:
-    """报告各部分的张数和缺少的号码；一类都没有时抛出 UserError。"""
-    numbers = {name: {int(path.name.split(".")[1]) for path in files["train"] if path.name.startswith(name)}
-               for name in KAGGLE_CLASSES}
-    for name, found in numbers.items():
-        if not found:
-            raise UserError(f"{root} 里没有 {name}.0.jpg 这样的训练图片")
+def list_zip(file: Path | io.BytesIO) -> dict[str, Read]:
+    """zip 里的文件；Kaggle 的 zip 里还套着 zip，一并打开。"""
+    archive, entries = open_zip(file)
+    found = {}
+    for name, info in entries.items():
+        if name.lower().endswith(".zip"):
+            inner = io.BytesIO(read_member(archive, info))
+            inner.name = name
+            found.update((f"{name}/{deeper}", read) for deeper, read in list_zip(inner).items())
+        else:
+            found[name] = functools.partial(read_member, archive, info)
+    return found
+
+
+def arrange(names: list[str], source: Path) -> tuple[str, dict[str, dict[str, str]]]:
+    """认出是哪种放法。返回它的名字，和 {"train"、"test": {新名字: 旧名字}}；认不出、缺一类时抛出 UserError。"""
+    by_name = {name: re.fullmatch(r"(cat|dog)\.(\d+)", PurePosixPath(name).stem) for name in names}
+    by_folder = {name: FOLDERS.get(PurePosixPath(name).parent.name.lower()) for name in names}
+    oxford = {name: re.fullmatch(r"[A-Za-z_]+_\d+", PurePosixPath(name).stem) for name in names
+              if PurePosixPath(name).parent.name == "images"}
+    tests = []
+    if any(by_folder.values()):
+        layout, labels = "folders", {name: label for name, label in by_folder.items() if label}
+    elif any(by_name.values()):
+        layout, labels = "kaggle", {name: match[1] for name, match in by_name.items() if match}
+        tests = [name for name in names if re.fullmatch(r"\d+", PurePosixPath(name).stem)]
+    else:                                                       # 猫的品种大写开头，狗的小写开头
+        layout, labels = "oxford", {name: "cat" if match[0][0].isupper() else "dog" for name, match in oxford.items() if match}
+    missing = [name for name in CLASSES if name not in labels.values()]
+    if missing:
+        raise UserError(f"{legible(source)} 里没有{'和'.join({'cat': '猫', 'dog': '狗'}[name] for name in missing)}的图片：认得的放法是{LAYOUTS}")
+    for part in (list(labels), tests):
+        if layout == "kaggle" and len({PurePosixPath(name).parent for name in part}) > 1:
+            raise UserError(f"{legible(source)} 里的{'训练' if part != tests else '测试'}图片散在几个文件夹：放到同一个文件夹里")
+    train = {}
+    for label in CLASSES:
+        mine = [name for name in labels if labels[name] == label]
+        numbers = [re.fullmatch(r"(?:(?:cat|dog)\.)?(\d+)", PurePosixPath(name).stem) for name in mine]
+        kept = all(numbers) and len({int(match[1]) for match in numbers}) == len(mine)      # 号码各不相同就留着
+        train |= {f"{label}.{int(match[1]) if kept else i}{PurePosixPath(name).suffix.lower()}": name
+                  for i, (name, match) in enumerate(zip(mine, numbers))}
+    return layout, {"train": train, "test": {PurePosixPath(name).name: name for name in tests}}
+
+
+def check(parts: dict[str, dict[str, str]], files: dict[str, Read], target: Path | None = None) -> list[str]:
+    """逐张试读，返回读不出来的名字；给出 target 时，读得出来的存到 target/train 和 target/test。"""
+    def handle(job: tuple[str, str, str]) -> str:
+        part, new, old = job
+        try:
+            content = files[old]()
+            open_picture(content, old, draft=32)                # JPEG 解码成小图，快得多，截断也看得出
+        except UserError:
+            return old
+        if target:
+            (target / part / new).write_bytes(content)
+        return ""
+    jobs = [(part, new, old) for part, names in parts.items() for new, old in names.items()]
+    return [name for name in in_threads(handle, jobs, "检查图片") if name]
+
+
+def copy(parts: dict[str, dict[str, str]], files: dict[str, Read], target: Path) -> list[str]:
+    """读得出来的存到 target，返回读不出来的。先写在旁边，全好了才改名：中断、出错时什么也不留下。"""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
+        new = Path(folder, target.name)
+        for part, names in parts.items():
+            if names:
+                (new / part).mkdir(parents=True)
+        broken = check(parts, files, new)
+        for name in CLASSES:
+            if not any((new / "train").glob(f"{name}.*")):
+                raise UserError(f"{name} 的图片一张也读不出来（{shorten(broken)}）：重新下载")
+        new.rename(target)
+    return broken
+
+
+def describe_kaggle(parts: dict[str, dict[str, str]]) -> None:
+    """报告各部分的张数和缺少的号码。"""
+    for name in CLASSES:
+        found = {int(new.split(".")[1]) for new in parts["train"] if new.startswith(name)}
         describe(f"训练集 {name}", found, set(range(KAGGLE_TRAIN)), f"{name}.{{}}.jpg")
-    if len({path.parent for path in files["train"]}) > 1:
-        raise UserError(f"{root} 里的训练图片散在几个文件夹：放到同一个文件夹里")
-    describe("测试集", {int(path.stem) for path in files["test"]}, set(range(1, KAGGLE_TEST + 1)), "{}.jpg")
+    describe("测试集", {int(PurePosixPath(new).stem) for new in parts["test"]}, set(range(1, KAGGLE_TEST + 1)), "{}.jpg")
 
 
 def describe(title: str, found: set[int], expected: set[int], pattern: str) -> None:
@@ -91,18 +163,5 @@ def describe(title: str, found: set[int], expected: set[int], pattern: str) -> N
     print(f"{title}：{len(found)} 张，" + (f"缺 {len(missing)} 张（{names}）" if missing else "齐全"))
 
 
-def find_unreadable(paths: list[Path]) -> list[Path]:
-    """逐张解码，返回读不出来的。"""
-    with ThreadPoolExecutor() as pool:
-        good = list(tqdm(pool.map(_readable, paths), "检查图片", len(paths), leave=False))
-    return [path for path, fine in zip(paths, good) if not fine]
-
-
-def _readable(path: Path) -> bool:
-    try:
-        with Image.open(path) as image:
-            image.draft("RGB", (32, 32))                        # JPEG 解码成小图，快得多，截断也看得出
-            image.load()
-    except (OSError, SyntaxError, ValueError):
-        return False
-    return True
+def shorten(names: list[str]) -> str:
+    return legible("、".join(names[:10])) + ("……" if len(names) > 10 else "")

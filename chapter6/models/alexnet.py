@@ -8,6 +8,7 @@ class AlexNet(BasicModule):
     """AlexNet：五层卷积、三层全连接，约 6,100 万参数（1000 类时）。参数名与 torchvision 的相同。"""
 
     head = "classifier.6"
+    early = ("features.0.", "features.3.")
     torchvision_name = "alexnet"
     min_size = 63                       # 再小，第三次池化就没有东西可取了
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch as t
 from torch import nn
 
-from utils import UserError, load_checkpoint, save_checkpoint
+from utils import UserError, legible, load_checkpoint, load_state, save_checkpoint
 
 PROJECT = "dogcat"
 
@@ -20,6 +20,7 @@ class BasicModule(nn.Module):
     mean = (0.485, 0.456, 0.406)        # 各通道的均值，像素值 0 到 1；ImageNet 的统计
     std = (0.229, 0.224, 0.225)
     head = ""
+    early: tuple[str, ...] = ()         # --freeze-early 时不学的各层，参数名的开头；空为没有
     torchvision_name = ""               # torchvision 里对应的网络，空为没有
     min_size = 32                       # 图片的边长至少多少
 
@@ -32,17 +33,10 @@ class BasicModule(nn.Module):
         """取回 save 存的权重，返回文件里的全部内容。别的网络的权重抛出 UserError。"""
         content = load_checkpoint(path, PROJECT)
         if content["model_name"] != type(self).__name__:
-            raise UserError(f"{path} 是 {content['model_name']} 的权重，不是 {type(self).__name__} 的："
+            raise UserError(f"{legible(str(path))} 是 {content['model_name']} 的权重，不是 {type(self).__name__} 的："
                             f"换一份权重，或改用 --model={content['model_name']}")
-        self.load_weights(content["model"], path)
+        load_state(self, content["model"], path)
         return content
-
-    def load_weights(self, weights: dict, path: str | Path) -> None:
-        """装入权重；名字或形状不符时抛出 UserError。"""
-        try:
-            self.load_state_dict(weights)
-        except RuntimeError:
-            raise UserError(f"{path} 里的权重与 {type(self).__name__} 对不上：类别数不同，或文件被改动过") from None
 
     def load_pretrained(self) -> None:
         """装入 ImageNet 权重，分类层除外。"""
@@ -50,6 +44,14 @@ class BasicModule(nn.Module):
                    if not name.startswith(self.head)}
         missing, unexpected = self.load_state_dict(weights, strict=False)
         assert not unexpected and all(name.startswith(self.head) for name in missing)
+
+    def freeze_early(self) -> None:
+        """前几层从此不学。"""
+        if not self.early:
+            raise UserError(f"{type(self).__name__} 没有说哪几层是前几层：去掉 --freeze-early")
+        for name, parameter in self.named_parameters():
+            if name.startswith(self.early):
+                parameter.requires_grad_(False)
 
     @classmethod
     def imagenet_weights(cls) -> dict[str, t.Tensor]:

@@ -26,6 +26,7 @@ class ResNet34(BasicModule):
     """ResNet34：四段共 16 个残差块，每段通道加倍、边长减半。1000 类时 21,797,672 个参数。"""
 
     head = "fc"
+    early = ("pre.", "layer1.", "layer2.")
     torchvision_name = "resnet34"
 
     def __init__(self, num_classes: int = 2):

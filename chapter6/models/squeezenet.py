@@ -22,6 +22,7 @@ class SqueezeNet(BasicModule):
     """SqueezeNet 1.1：精度近于 AlexNet，参数只有约 120 万（1000 类时）。参数名与 torchvision 的相同。"""
 
     head = "classifier"
+    early = tuple(f"features.{i}." for i in range(8))
     torchvision_name = "squeezenet1_1"
 
     def __init__(self, num_classes: int = 2):

@@ -8,8 +8,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch as t
 from conftest import TINY, paint
-from helpers import fake_npm, write_tgz, write_zip
+from helpers import Config, fake_npm, write_tgz, write_zip
+
+from classifier import load_model
+from data import DogCat
+from data.prepare import list_source
+from models import SqueezeNet
 
 ENV = "dogcat"
 TRAIN = ["--train-data-root=train", *TINY, "--plot-every=1"]
@@ -80,4 +86,22 @@ def give_archives(folder: Path, members: list[tuple], monkeypatch):
     yield "npm"                                         # 校验和也对上了
 
 
-READERS = []
+
+def write_photos() -> None:
+    with zipfile.ZipFile("photos.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for i in range(3):
+            for name in ("cat", "dog"):
+                archive.write(f"train/{name}.{i}.jpg")
+
+
+def write_weights() -> None:
+    SqueezeNet(2).save("tiny.pth", classes=["cat", "dog"], image_size=32, temperature=1.5)
+
+
+# (文件名, 写出一个好的, 读它)：test_mutated_files 用
+READERS = [("train/cat.3.jpg", lambda: None, lambda: DogCat("train", "train", 32, cache_mb=10)),
+           ("photos.zip", write_photos, lambda: DogCat("photos.zip", "train", 32, cache_mb=10)),
+           ("photos.zip", write_photos, lambda: list_source(Path("photos.zip"))),
+           ("sources.csv", lambda: Path("sources.csv").write_text("file,fold\ntrain/cat.0.jpg,0\n", encoding="utf-8"),
+            lambda: DogCat("train", "val", 32)),
+           ("tiny.pth", write_weights, lambda: load_model(Config(model_path="tiny.pth"), t.device("cpu")))]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,10 @@ def tiny(tmp_path_factory):
     (["train", "--model=nn"], ["nn", "ResNet34"]),
     (["train", "--model=AlexNet", "--image-size=32"], ["--image-size=32", "63"]),
     (["train", "--train-data-root=nowhere"], ["nowhere", "--train-data-root"]),
+    (["train", f"--train-data-root={PROJECT / 'data/train'},nowhere"], ["nowhere", "--train-data-root"]),
+    (["train", f"--train-data-root={PROJECT / 'data/train'},"], ["找不到"]),
+    (["train", f"--train-data-root={PROJECT / 'data/train'}:0"], ["train:0"]),
+    (["train", f"--train-data-root={PROJECT / 'config.py'}"], ["config.py", "zip"]),
     (["test", "--test-data-root=nowhere"], ["nowhere", "--test-data-root"]),
     (["train", "--val-fold=7"], ["--val-fold=7", "0、1、2、3、4"]),
     (["train", "--batch-size=1000"], ["--batch-size=1000", "样本"]),
@@ -66,6 +71,44 @@ def test_bad_training_folder(capsys, pictures, monkeypatch, spoil, says):
     spoil(pictures / "train")
     assert says in fails(capsys, "train", "--train-data-root=train", *TINY)
     assert not (pictures / "runs").exists()
+
+
+def test_a_zip_without_pictures(capsys, pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    with zipfile.ZipFile("notes.zip", "w") as archive:
+        archive.writestr("a/notes.txt", "cat.0.jpg")
+    for words in (["train", "--train-data-root=train,notes.zip", *TINY], ["test", "--test-data-root=notes.zip"],
+                  ["prepare", "--source=notes.zip"]):
+        assert "notes.zip" in fails(capsys, *words)
+    assert not Path("runs").exists() and not Path("result.csv").exists()
+
+
+def test_one_bad_picture_does_not_hide_the_others(capsys, pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    content = Path("test/3.jpg").read_bytes()
+    Path("test/3.jpg").write_bytes(content[:len(content) // 2])
+    Path("test/._1.jpg").write_bytes(b"?")
+    Path("test/12.heic").write_bytes(b"?")
+    with pytest.raises(SystemExit) as stop:
+        call("predict", "--path=test", "--picture=out/grid.png", "--doubt=0", "--batch-size=4")
+    shown = capsys.readouterr()
+    assert stop.value.code == 2 and "3.jpg" in shown.err and ".heic" in shown.out and "._1" not in shown.out
+    assert [line.split("/")[-1] for line in shown.out.splitlines() if "%" in line] == [f"{i}.jpg" for i in range(1, 13) if i != 3]
+    assert Path("out/grid.png").exists()
+    with pytest.raises(SystemExit) as stop:
+        call("test", "--test-data-root=test", "--batch-size=4")
+    assert stop.value.code == 2 and "3.jpg" in capsys.readouterr().err
+    rows = Path("result.csv").read_text(encoding="utf-8").splitlines()
+    assert [row.split(",")[0] for row in rows] == ["id", *(str(i) for i in range(1, 13) if i != 3)]
+
+
+def test_results_do_not_fall_on_pictures(capsys, pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    before = Path("test/3.jpg").read_bytes()
+    assert "test/3.jpg" in fails(capsys, "predict", "--path=test", "--picture=test/3.jpg")
+    assert "test" in fails(capsys, "test", "--test-data-root=test", "--result-file=test")
+    assert "test/3.jpg" in fails(capsys, "test", "--test-data-root=test", "--result-file=test/3.jpg")
+    assert Path("test/3.jpg").read_bytes() == before
 
 
 def test_what_predict_cannot_read_or_draw(capsys, workdir):

@@ -11,8 +11,11 @@ from main import evaluate
 
 from classifier import load_model, make_dataset
 from config import Config
+from data import DogCat, read_image
 from data.icons import read_sources
-from utils import setup
+from evaluation import Part
+from stranger import is_drawn
+from utils import UserError, setup
 
 WEIGHTS = PROJECT / "checkpoints" / "dogcat.pth"
 STORY = json.loads(WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
@@ -25,10 +28,10 @@ def test_small_and_half_precision():
 
 
 def test_validation_accuracy_is_the_stated_one():
-    model, size = load_model(Config(), t.device("cpu"))
+    model, size, _ = load_model(Config(), t.device("cpu"))
     opt = Config(train_data_root=str(PROJECT / "data/train"))
-    matrix = evaluate(model, make_dataset(opt, "val", size), opt, setup(False))
-    assert matrix.trace().item() / matrix.sum().item() == pytest.approx(STORY["metrics"]["val_accuracy"], abs=0.025)
+    part, = evaluate(model, make_dataset(opt, "val", size), opt, setup(False))
+    assert part.accuracy == pytest.approx(STORY["metrics"]["val_accuracy"], abs=0.025)
 
 
 def test_result_csv(workdir, capsys):
@@ -60,3 +63,37 @@ def test_predict_a_file_and_a_folder(workdir, capsys):
     call("predict", f"--path={PROJECT / 'data/test'}", "--picture=out/grid.png")
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 60 and lines[10].endswith("/test/10.png") and (workdir / "out/grid.png").is_file()
+
+
+def test_free_photos(workdir, capsys):
+    """照片认得出；别的动物、风车说都不像；图标从不怀疑。"""
+    call("predict", f"--path={PROJECT / 'data/photos'}")
+    lines = {line.split("/")[-1].split(".webp")[0]: line for line in capsys.readouterr().out.splitlines() if ".webp" in line}
+    for name in ("cat.0", "cat.1", "dog.0"):
+        assert lines[name].startswith(name[:3]) and "都不像" not in lines[name]
+    for name, like in (("jaguar", "leopard"), ("panda", "giant panda"), ("sheep", "ram"), ("windmill", "")):
+        assert "都不像" in lines[name] and like in lines[name]
+    call("predict", f"--path={PROJECT / 'data/photos/panda.webp'}", "--doubt=0")
+    assert "都不像" not in capsys.readouterr().out
+    icons = DogCat(PROJECT / "data/train", "val", 128)
+    assert is_drawn(t.stack([icons[i][0] for i in range(len(icons))])).all()
+    photos = [read_image(path, 128) for path in sorted((PROJECT / "data/photos").iterdir())]
+    assert not is_drawn(t.stack(photos)).any()
+
+
+def test_without_the_imagenet_weights_nothing_is_doubted(workdir, capsys, monkeypatch):
+    def missing():
+        raise UserError("缺少 ImageNet 权重")
+    monkeypatch.setattr("models.EfficientNetLite0.imagenet_weights", missing)
+    call("predict", f"--path={PROJECT / 'data/photos/panda.webp'}")
+    shown = capsys.readouterr().out
+    assert "缺少 ImageNet 权重" in shown and "%" in shown and "都不像" not in shown
+
+
+def test_probabilities_are_calibrated(workdir, capsys):
+    scores = t.randn(4000, 2, generator=t.Generator().manual_seed(0), dtype=t.float64)
+    targets = t.multinomial(scores.softmax(1), 1, generator=t.Generator().manual_seed(1))[:, 0]     # 照着概率取的答案
+    part = Part("", 3 * scores, targets)                    # 过于自信三倍
+    assert part.fit_temperature() == pytest.approx(3, rel=0.1)
+    assert part.calibration_error(3) < 0.03 < part.calibration_error(1)
+    assert part.log_loss(3) < part.log_loss(1) and part.accuracy == Part("", scores, targets).accuracy

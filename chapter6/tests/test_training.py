@@ -5,6 +5,7 @@ import torch as t
 from conftest import TINY, TRAIN
 from helpers import call, spawn
 
+from models import EfficientNetLite0
 from utils import load_checkpoint
 
 
@@ -112,3 +113,45 @@ def test_workers_give_the_same_training(pictures, monkeypatch):
     call("train", *options, "--env=cached")
     call("train", *options, "--env=workers", "--cache-mb=0", "--num-workers=1")
     assert same_weights(last("cached")["model"], last("workers")["model"])
+
+
+def test_several_places_are_reported_apart(pictures, monkeypatch, capsys):
+    monkeypatch.chdir(pictures)
+    shutil.copytree("train", "more")
+    for path in pictures.glob("more/*.1?.jpg"):
+        path.unlink()
+    shutil.make_archive("more", "zip", "more")
+    options = ["--train-data-root=train:2,more.zip", *TINY, "--max-epoch=3", "--lr-schedule=cosine", "--val-every=2"]
+    call("train", *options, "--env=whole")
+    first, second, third = (line for line in capsys.readouterr().out.splitlines() if line.startswith("第 "))
+    assert "验证" not in first and all("train " in line and "more.zip " in line for line in (second, third))
+    assert third.split("学习率 ")[1].startswith("0.0e+00") or float(third.split("学习率 ")[1].split("，")[0]) < 1e-4
+    call("train", *options, "--env=parts", "--max-steps=5")
+    call("train", "--env=parts", "--resume")
+    one, two = last("whole"), last("parts")
+    assert same_weights(one["model"], two["model"]) and one["temperature"] == two["temperature"]
+    capsys.readouterr()
+    call("val", "--train-data-root=train,more.zip", "--model-path=runs/whole/last.pth")
+    shown = capsys.readouterr().out
+    assert [line.split(" ")[0] for line in shown.splitlines() if "准确率" in line] == ["验证集", "train", "more.zip"]
+    assert shown.count("对数损失") == shown.count("校准误差") == 3
+
+
+def test_early_layers_stay_as_they_are(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    options = ["--train-data-root=train", "--image-size=32", "--batch-size=8", "--max-steps=2"]
+    call("train", *options, "--freeze-early=True", "--cpu-bf16=True")
+    learned, start = last()["raw"], EfficientNetLite0.imagenet_weights()
+    moved = {name for name, value in learned.items() if not t.equal(value, start[name]) and "_fc" not in name}
+    assert moved and not any(name.startswith(EfficientNetLite0.early) for name in moved)
+    assert any(name.startswith("_blocks.5.") for name in moved)
+
+
+def test_a_new_learning_rate_is_used_on_resume(pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    for schedule in ("plateau", "cosine"):
+        options = ["--train-data-root=train", *TINY, "--max-epoch=9", f"--env={schedule}", f"--lr-schedule={schedule}"]
+        call("train", *options, "--max-steps=2")
+        call("train", f"--env={schedule}", "--resume", "--max-steps=4", "--lr=1e-9", "--weight-decay=0.5")
+        groups = last(schedule)["optimizer"]["param_groups"]
+        assert all(group["lr"] <= 1e-9 and group["weight_decay"] == 0.5 for group in groups)
