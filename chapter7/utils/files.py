@@ -37,6 +37,17 @@ def quote(value: str | Path) -> str:
 
 
 @contextmanager
+def refusing(message: str) -> Iterator[None]:
+    """其中的任何错误都变成 UserError(message)，message 里的 {} 是原来的话：坏文件能让读它的库抛出的错误数不全。内存不够的照旧。"""
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        raise UserError(message.replace("{}", " ".join(str(error).split()) or type(error).__name__)) from None
+
+
+@contextmanager
 def replacing(path: str | Path) -> Iterator:
     """with replacing(path) as file：二进制地写。任何时刻 path 要么是旧的完整文件，要么是新的完整文件，不留临时文件。"""
     temporary = Path(f"{path}.tmp")
@@ -70,13 +81,13 @@ held: dict[Path, object] = {}         # 占住的文件夹的锁 → 开着的�
 def claim(folder: Path) -> None:
     """占住 runs/<env>/ 到命令结束；别的进程占着时抛出 UserError。进程怎样死去，系统都会放开它；取数进程不继承它。"""
     path = folder.absolute().with_name(f".{folder.name}.lock")     # 在 folder 旁边：从头训练时 folder 会整个改名
-    if path in held:
+    if path in held or os.environ.get("RANK", "0") != "0":
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    held[path] = file = open(path, "a+b")                       # noqa: SIM115 — 开着它就是占着
+    file = open(path, "a+b")                                    # noqa: SIM115 — 开着它就是占着
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB) if fcntl else msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    except (BlockingIOError, PermissionError):
-        raise UserError(f"另一个 train 正在用 {legible(folder)}：等它结束，或用 --env 另起一个名字") from None
-    except OSError:                                             # 有的网络文件系统没有锁
-        pass
+    except OSError as error:                                    # 别的错误：有的网络文件系统没有锁
+        if isinstance(error, (BlockingIOError, PermissionError)):
+            raise UserError(f"另一个 train 正在用 {legible(folder)}：等它结束，或用 --env 另起一个名字") from None
+    held[path] = file

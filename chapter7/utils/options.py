@@ -27,7 +27,6 @@ TINIEST, BIGGEST = 1.2e-38, 3.4e38                                          # fl
 @dataclasses.dataclass(frozen=True)
 class Range:
     """数值范围，写在 Annotated 里：Range(1) 是 ≥ 1，Range(above=0) 是 > 0，Range(0, 1) 两端都含。"""
-
     low: float = -math.inf
     high: float = math.inf
     above: float = -math.inf
@@ -41,7 +40,6 @@ class Range:
 
 class Choice:
     """只能取列出的值，写在 Annotated 里：Annotated[str, Choice("五绝", "七绝")]。"""
-
     def __init__(self, *values):
         self.values, self.accepts = values, values.__contains__
 
@@ -49,15 +47,13 @@ class Choice:
         return "可选 " + "、".join(str(value) if value != "" else "（空）" for value in self.values)
 
 
-# 书中和原代码用过、现在改了名的选项 → 现在的名字
-RENAMED = {"load_model_path": "model_path", "load_path": "model_path", "model_ckpt": "model_path", "print_freq": "plot_every",
-           "epoch": "max_epoch", "epoches": "max_epoch", "epochs": "max_epoch", "gpu": "use_gpu",
-           "pickle_path": "data_path", "model_prefix": "env", "prefix": "env"}
+RENAMED = {"load_model_path": "model_path", "load_path": "model_path", "model_ckpt": "model_path", "print_freq": "plot_every", "epoch": "max_epoch",
+           "epoches": "max_epoch", "epochs": "max_epoch", "gpu": "use_gpu", "pickle_path": "data_path",
+           "model_prefix": "env", "prefix": "env"}         # 书中和原代码用过、现在改了名的选项 → 现在的名字
 
 
 class BaseConfig:
     """选项的基类。子类是 dataclass；`given` 记下使用者在命令行上亲手给出的选项名。"""
-
     given: typing.ClassVar[frozenset] = frozenset()
 
     def parse(self, options: dict) -> "BaseConfig":
@@ -76,12 +72,10 @@ class BaseConfig:
 
     @staticmethod
     def _unknown(name: str, names: list[str]) -> str:
-        new = RENAMED.get(name)
-        if new in names:
-            return f"选项 {flag(name)} 已改名为 {flag(new)}"
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f"，是不是 {flag(near[0])}？" if near else "。"
-        return f"没有选项 {flag(name)}{hint} 全部选项见 python main.py help"
+        if RENAMED.get(name) in names:
+            return f"选项 {flag(name)} 已改名为 {flag(RENAMED[name])}"
+        hint = "".join(f"，是不是 {flag(near)}？" for near in difflib.get_close_matches(name, names, n=1, cutoff=0.5))
+        return f"没有选项 {flag(name)}{hint or '。'} 全部选项见 python main.py help"
 
     @classmethod
     def describe(cls) -> list[tuple[str, str, str]]:
@@ -101,28 +95,25 @@ def flag(name: str) -> str:
 
 def convert(name: str, text, annotation):
     """把命令行文本变成标注的类型并检查范围。str 类型原样保留，所以 --start-words=123 仍是文本。"""
-    kind, *limits = typing.get_args(annotation) or (annotation,)
-    text = str(text)
+    (kind, *limits), text = typing.get_args(annotation) or (annotation,), str(text)
     try:
         value = {"true": True, "1": True, "false": False, "0": False}[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError):
-        wanted = {int: "整数", float: "数", bool: "True 或 False"}[kind]
-        raise UserError(f"选项 {flag(name)} 要{wanted}，收到的是 {text!r}") from None
+        raise UserError(f"选项 {flag(name)} 要{dict(int='整数', float='数', bool=' True 或 False')[kind.__name__]}，收到的是 {text!r}") from None
     if kind is int and abs(value) >= 2 ** 63 or kind is float and value and not TINIEST <= abs(value) <= BIGGEST:
         raise UserError(f"选项 {flag(name)} 的值 {text!r} 太大、太小或不是数，算不了")
     if kind is str and PLACE.search(name):
         value = os.path.expanduser(value)           # --picture=~/a.png 里的 ~，shell 不展开
-    if name == "env" and (set(re.split(r"[\\/]", value)) & {"", ".", ".."} or Path(value).is_absolute()):
-        raise UserError(f"选项 --env 的值 {text!r} 不行：它是 runs/ 里一个文件夹的名字")
-    if name == "debug_file" and value and Path(value).is_dir():
-        raise UserError(f"选项 --debug-file 要一个文件名，{text!r} 是文件夹")
+    bad_env = name == "env" and (set(re.split(r"[\\/]", value)) & {"", ".", ".."} or Path(value).is_absolute())
+    if bad_env or name == "debug_file" and value and Path(value).is_dir():
+        raise UserError(f"选项 {flag(name)} 的值 {text!r} 不行：它是{' runs/ 里一个文件夹' if bad_env else '一个文件'}的名字")
     for limit in (limit for limit in limits if not limit.accepts(value)):
         raise UserError(f"选项 {flag(name)} 的值 {text!r} 不行：{limit}")
     return value
 
 
 def show_help(commands: dict, config: type[BaseConfig]) -> None:
-    """列出命令，以及每个选项的名字、默认值和注释。"""
+    """列出命令和全部选项。"""
     print("用法：python main.py <命令> --选项=值 …\n\n命令：")
     for name, command in commands.items():
         print(f"  {name:<10}{[*(inspect.getdoc(command) or '').splitlines(), ''][0]}")      # -OO 没有文档
@@ -147,27 +138,15 @@ def _check_words(words: list[str], commands: list[str], config: type[BaseConfig]
         name, value = word.lstrip("-").replace("-", "_"), True
         if name not in types and name.removeprefix("no") in types:          # --nouse-gpu
             name, value = name.removeprefix("no"), False
-        if "=" not in word and not OPTION.match(following):
-            word = f"{word}={rest.pop(0)}"
-        elif "=" not in word and types.get(name, bool) is bool:
-            word = f"{flag(name)}={value}"
-        elif "=" not in word:
+        if "=" not in word and OPTION.match(following) and types.get(name, bool) is not bool:
             raise UserError(f"选项 {flag(name)} 要一个值，写成 {flag(name)}=值")
-        full.append(word)
+        full.append(word if "=" in word else f"{flag(name)}={value}" if OPTION.match(following) else f"{word}={rest.pop(0)}")
     return full
 
 
-def _next_time(opt: BaseConfig) -> str:
-    saved = Path("runs", opt.env, "last.pth").is_file()
-    return f"接着训练：python main.py train --resume --env={quote(opt.env)}" if saved else "还没有存过断点，只能从头训练"
-
-
 def run(commands: dict, config: type[BaseConfig], words: list[str] | None = None) -> None:
-    """程序入口：`commands` 是 名字 → 接受一个 config 实例的函数。
-
-    fire 负责把 `--name=value` 交给对应的函数；值一律先当文本，再按 config 的标注转换。
-    使用者的错误和磁盘的错误显示为一行话并以状态 2 退出，Ctrl-C 以 130 退出并说出怎样接着训练。
-    """
+    """程序入口：`commands` 是 名字 → 接受一个 config 实例的函数，由 fire 调用；值一律先当文本，再按 config 的标注转换。
+    使用者的错误和磁盘的错误显示为一行话并以状态 2 退出，Ctrl-C 以 130 退出并说出怎样接着训练。"""
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))    # noqa: SIM115 — 启动时就关着的（2>&-）
     for stream in (sys.stdout, sys.stderr):   # Windows 的终端编码未必容得下所有汉字
         if hasattr(stream, "reconfigure"):
@@ -181,7 +160,9 @@ def run(commands: dict, config: type[BaseConfig], words: list[str] | None = None
             try:
                 command(opt)
             except (KeyboardInterrupt, BrokenPipeError) as stop:            # 后者是接在后面的 head 看够了
-                raise type(stop)(_next_time(opt) if name == "train" else "") from None
+                saved = Path("runs", opt.env, "last.pth").is_file()
+                how = f"接着训练：python main.py train --resume --env={quote(opt.env)}" if saved else "还没有存过断点，只能从头训练"
+                raise type(stop)(how if name == "train" else "") from None
             except OSError as error:
                 if error.errno not in DISK_ERRORS:
                     raise
@@ -192,19 +173,17 @@ def run(commands: dict, config: type[BaseConfig], words: list[str] | None = None
         if not words or words[0] == "help" or {"-h", "--help"} & set(words):
             show_help(commands, config)
         else:
-            fire.Fire({name: wrap(name, command) for name, command in commands.items()},
-                      _check_words(words, [*commands, "help"], config))
+            words = _check_words(words, [*commands, "help"], config)
+            fire.Fire({name: wrap(name, command) for name, command in commands.items()}, words)
         sys.stdout.flush()
     except BrokenPipeError as stop:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())      # 退出时还会冲一次，别再出错
         if stop.errno is None and str(stop):                                # wrap 给 train 写的
             say(f"\n输出没有人看了，已停止。{stop}", sys.stderr)
         raise SystemExit(141) from None
-    except UserError as error:
-        say(f"错误：{error}", sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt as stop:
-        say(f"\n已停止。{stop}", sys.stderr)
-        raise SystemExit(130) from None
+    except (UserError, KeyboardInterrupt) as stop:
+        wrong = isinstance(stop, UserError)
+        say(f"错误：{stop}" if wrong else f"\n已停止。{stop}", sys.stderr)
+        raise SystemExit(2 if wrong else 130) from None
     finally:
         held.clear()                                # 放开 claim 占住的文件夹

@@ -6,7 +6,7 @@ import torch as t
 from torch import nn
 from torch.nn import functional as F
 
-from utils import UserError, load_checkpoint
+from utils import UserError, load_checkpoint, load_state
 
 PROJECT = "vgg16"
 WEIGHTS = Path(__file__).parent.parent / "checkpoints" / "vgg16.pth"
@@ -53,7 +53,7 @@ class VGG16(nn.Module):
             raise UserError("缺少 VGG16 的权重 checkpoints/vgg16.pth：先运行 python main.py prepare")
         net = cls()
         try:
-            net.load_state_dict(load_checkpoint(WEIGHTS, PROJECT)["model"])
-        except (UserError, RuntimeError, KeyError):
+            load_state(net, load_checkpoint(WEIGHTS, PROJECT)["model"], WEIGHTS)
+        except UserError:
             raise UserError("checkpoints/vgg16.pth 损坏：删去它，再运行 python main.py prepare") from None
         return net

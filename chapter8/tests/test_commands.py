@@ -52,10 +52,12 @@ def pixels(path):
     (["stylize", "--content-path=note.txt"], ["note.txt", "不是图片"]),
     (["stylize", "--content-path=half.jpg"], ["half.jpg", "损坏"]),
     (["stylize", "--content-path=photos/*.bmp"], ["photos/*.bmp", "没有图片"]),
-    (["stylize", "--result-path=nowhere/a.png"], ["nowhere", "--result-path"]),
     (["stylize", "--result-path=a.xyz"], ["a.xyz", ".png"]),
     (["stylize", "--content-path=photos", "--result-path=a.png"], ["a.png", "文件夹"]),
-    (["stylize", "--content-path=photos", "--result-path=nowhere/out"], ["nowhere/out"]),
+    (["stylize", "--content-path=photos", "--result-path=note.txt/out"], ["note.txt"]),
+    (["stylize", "--content-path=photos", "--result-path=photos"], ["photos/0.png", "盖掉"]),
+    (["stylize", "--content-path=photos/*.png", "--result-path=photos"], ["photos/0.png", "盖掉"]),
+    (["stylize", "--content-path=photos/0.png", "--result-path=photos/0.png"], ["photos/0.png", "盖掉"]),
     (["stylize", "--model-path=monet"], ["monet", "cafe_terrace"]),
     (["stylize", "--model-path=nowhere.pth"], ["nowhere.pth", "--model-path"]),
     (["stylize", "--width=9"], ["width", "9"]),
@@ -183,6 +185,28 @@ def test_a_folder_and_a_pattern(pictures, tiny, capsys):
     (pictures / "photos/4.png").write_bytes(b"broken")
     assert "photos/4.png" in fails(capsys, "stylize", "--content-path=photos", f"--model-path={tiny}", "--result-path=rest")
     assert len(names("rest")) == 8                                  # 坏的一张不耽误其余的
+
+
+def test_photos_of_one_name_and_results_inside(pictures, tiny, capsys):
+    """两台相机里的同名照片、同一个文件夹里只差扩展名的、结果放在照片的文件夹里面再画一次、群晖的 @eaDir。"""
+    for name in ("a/DCIM/1.jpg", "b/DCIM/1.jpg", "b/DCIM/1.png", "@eaDir/0.png/thumb.jpg", "b/.hidden/2.jpg", "b/x.jpg/3.png"):
+        (pictures / "cards" / name).parent.mkdir(parents=True, exist_ok=True)
+        scene(30, 30).save(pictures / "cards" / name)
+    wanted = ["a/DCIM/1.png", "b/DCIM/1.jpg.png", "b/DCIM/1.png.png", "b/x.jpg/3.png"]
+    for _ in range(2):
+        call("stylize", "--content-path=cards", f"--model-path={tiny}", "--result-path=cards/painted")
+        found = sorted(path.relative_to("cards/painted").as_posix() for path in Path("cards/painted").rglob("*.png") if path.is_file())
+        assert found == wanted
+    assert "4 张当作上次画的" in capsys.readouterr().out
+    before = Path("cards/b/DCIM/1.png").read_bytes()
+    message = fails(capsys, "stylize", "--content-path=cards/a", f"--model-path={tiny}", "--result-path=cards/b/DCIM/1.png/x.png")
+    assert "1.png" in message and Path("cards/b/DCIM/1.png").read_bytes() == before
+
+
+def test_a_picture_that_the_format_cannot_hold(workdir, tiny, capsys):
+    scene(16384, 1).save("wide.png")
+    words = ["stylize", "--content-path=wide.png", f"--model-path={tiny}", "--max-size=0"]
+    assert "16383" in fails(capsys, *words, "--result-path=wide.webp") and not Path("wide.webp").exists()
 
 
 def test_strength_and_colour(workdir, tiny):

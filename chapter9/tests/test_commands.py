@@ -62,7 +62,7 @@ def test_wrong_options(capsys, workdir, words, says):
 
 @pytest.mark.parametrize("words, says", [
     (["--start-words="], ["--start-words", "空"]),
-    (["--start-words=春abc"], ["a b c"]),
+    (["--start-words=春abc"], ["a（U+0061） b（U+0062）"]),
     (["--start-words=春", "--prefix-words=龘😀"], ["--prefix-words", "😀"]),
     (["--start-words=春", "--rhyme"], ["--form"]),
     (["--model=PoetryTransformer"], ["PoetryTransformer", "PoetryModel"]),
@@ -124,7 +124,7 @@ def test_bad_source_folder(capsys, workdir, monkeypatch, files, says):
 
 
 def test_numbers_stay_text(capsys, workdir, tiny_poet):
-    assert "1 2 3" in fails(capsys, "gen", f"--model-path={tiny_poet}", "--start-words=123")
+    assert "1（U+0031） 2（U+0032） 3" in fails(capsys, "gen", f"--model-path={tiny_poet}", "--start-words=123")
     assert "1" in fails(capsys, "gen", f"--model-path={tiny_poet}", "--start-words=1,1")
 
 

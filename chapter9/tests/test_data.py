@@ -142,3 +142,22 @@ def test_prepare_reads_the_official_repository(tmp_path, monkeypatch, capsys):
     assert (poem.author, poem.title) == ("苏轼", "题西林壁")
     assert poem.text == "横看成岭侧成峰，远近高低各不同。不识庐山真面目，只缘身在此山中。"
     assert "3 首，留下 1 首" in capsys.readouterr().out
+
+
+COUPLETS = "青山一道同云雨，明月何曾是两乡\n风吹草低见牛羊\n床前明月光，疑是地上霜。\n"
+
+
+@pytest.mark.parametrize("name, coding", [("a.txt", "utf-8"), ("a.txt", "utf-8-sig"), ("A.TXT", "gbk"), ("a.txt", "utf-16"), ("a.txt.gz", "utf-8")])
+def test_texts_from_anywhere(tmp_path, capsys, name, coding):
+    """记事本的 BOM、UTF-16、GBK，回车换行，大写的扩展名；末尾没有句号的补上，零宽字符和兼容字符统一。"""
+    text = COUPLETS.replace("青", "青\u200b" if coding != "gbk" else "青").replace("，", ",").replace("\n", "\r\n")
+    content = text.encode(coding)
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    poems = [poem.text for poem in load_poems(str(tmp_path / name))]
+    assert poems == ["青山一道同云雨，明月何曾是两乡。", "风吹草低见牛羊。", "床前明月光，疑是地上霜。"]
+    assert "2 首末尾没有句号" in capsys.readouterr().out
+
+
+def test_compatibility_forms_are_one_character(tmp_path):
+    (tmp_path / "a.txt").write_text("\uf9dc\ufe00月\ufeff光\u3000是……ＡＢ。", encoding="utf-8")       # 兼容汉字、异体选择符、全角
+    assert load_poems(str(tmp_path / "a.txt"))[0].text == "隆月光是……AB。"

@@ -2,7 +2,7 @@
 import pytest
 import torch as t
 from conftest import TINY
-from helpers import call, spawn
+from helpers import call, fails, spawn
 from main import lr_factor
 
 from config import Config
@@ -81,3 +81,31 @@ def test_learning_rate_rises_then_falls_to_zero():
     assert factors[100] == pytest.approx(0, abs=1e-12)
     assert all(a >= b for a, b in zip(factors[10:], factors[11:]))
     assert lr_factor(99, Config(lr_schedule="constant", warmup_steps=10), 100) == 1
+
+
+def test_resume_with_another_learning_rate_or_decay(workdir, small_file):
+    """亲手给出的用上，没有给出的照旧；断点里记下的就是用了的。"""
+    call("train", *small(small_file, "--max-steps=6", "--lr-schedule=constant"))
+    for step, (words, lr, decay) in enumerate(((["--lr=1e-5"], 1e-5, 0.01), ([], 1e-5, 0.01), (["--weight-decay=0.3"], 1e-5, 0.3)), 7):
+        call("train", "--resume", f"--max-steps={step}", *words)
+        content = load_checkpoint("runs/poet/last.pth", "poet")
+        group, = content["optimizer"]["param_groups"]
+        assert (group["lr"], group["weight_decay"]) == (content["config"]["lr"], content["config"]["weight_decay"]) == (lr, decay)
+
+
+def test_resume_refuses_other_weights_to_start_from(workdir, small_file, capsys):
+    call("train", *small(small_file, "--max-steps=1"))
+    capsys.readouterr()
+    assert "model_path" in fails(capsys, "train", "--resume", "--model-path=runs/poet/best.pth")
+
+
+def test_training_on_lines_without_full_stops(workdir, capsys):
+    """歌词、对联：作得完，藏头诗也作得成。"""
+    lines = ["青山绿水红花开", "白云明月照松间", "春江潮水连海平", "清风吹我过前川"]
+    (workdir / "歌词.txt").write_text("\n".join(a[:4] + b[4:] + "，" + b[:4] + c[4:] for a in lines for b in lines for c in lines), encoding="utf-8-sig")
+    call("train", *TINY, "--data-path=歌词.txt", "--max-epoch=2", "--batch-size=8", "--warmup-steps=5")
+    assert "\ufeff" not in load_checkpoint("runs/poet/best.pth", "poet")["vocabulary"]
+    capsys.readouterr()
+    call("gen", "--model-path=runs/poet/best.pth", "--start-words=青山", "--acrostic")
+    poem = capsys.readouterr().out.split()
+    assert [line[0] for line in poem] == ["青", "山"] and all(line[-1] in "。？！" for line in poem)

@@ -14,7 +14,6 @@ import torch.distributed as dist
 @dataclass(frozen=True)
 class Runtime:
     """本进程的设备和它在全体进程中的位置。由 `setup` 创建。"""
-
     device: t.device
     rank: int = 0
     world_size: int = 1
@@ -26,35 +25,26 @@ class Runtime:
 
     def wrap(self, model: t.nn.Module) -> t.nn.Module:
         """把模型搬到设备上；多进程时套上 DDP，反向传播会自动平均各进程的梯度。"""
-        model = model.to(self.device)
-        if self.world_size == 1:
-            return model
-        ids = None if self.device.type == "cpu" else [self.device.index]
-        return t.nn.parallel.DistributedDataParallel(model, device_ids=ids)
+        model, ids = model.to(self.device), None if self.device.type == "cpu" else [self.device.index]
+        return model if self.world_size == 1 else t.nn.parallel.DistributedDataParallel(model, ids)
 
     def autocast(self, on_cpu: bool = False):
         """bfloat16 混合精度的上下文。加速卡支持就用；CPU 上只在 on_cpu=True、有 AVX-512 时用；否则什么也不做。"""
-        if self.device.type == "cpu" and not on_cpu or not _has_bfloat16(self.device):
-            return contextlib.nullcontext()
-        return t.autocast(self.device.type, dtype=t.bfloat16)
+        usable = (on_cpu or self.device.type != "cpu") and _has_bfloat16(self.device)
+        return t.autocast(self.device.type, dtype=t.bfloat16) if usable else contextlib.nullcontext()
 
     def sum(self, *values: float) -> list[float]:
         """把几个数分别在所有进程上相加。"""
         if self.world_size == 1:
             return list(values)
-        # MPS 没有 float64；它也没有多进程后端，不会走到这里
-        total = t.tensor(values, dtype=t.float64, device=self.device)
+        total = t.tensor(values, dtype=t.float64, device=self.device)       # MPS 没有 float64，也没有多进程后端，走不到这里
         dist.all_reduce(total)
         return total.tolist()
 
 
 def setup(use_gpu: bool = True) -> Runtime:
-    """选设备；由 torchrun 启动时加入进程组（CPU 用 gloo，英伟达卡用 nccl）。
-
-    用哪块卡由环境变量 CUDA_VISIBLE_DEVICES 决定；没有加速卡时用 CPU。
-    """
-    rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    device = t.device("cpu")
+    """选设备：用哪块卡由 CUDA_VISIBLE_DEVICES 决定，没有就用 CPU；由 torchrun 启动时加入进程组（CPU 用 gloo，英伟达卡用 nccl）。"""
+    rank, world_size, device = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)), t.device("cpu")
     if use_gpu and t.accelerator.is_available():
         index = int(os.environ.get("LOCAL_RANK", 0)) % t.accelerator.device_count()
         t.accelerator.set_device_index(index)
@@ -66,10 +56,7 @@ def setup(use_gpu: bool = True) -> Runtime:
 
 
 def seed_step(seed: int, step: int = 0, rank: int = 0) -> None:
-    """让此后的随机数只由 (seed, step, rank) 决定。
-
-    训练循环每一步调用一次，于是断点里不必保存随机数状态，从任何一步继续都与没有中断过一样。
-    """
+    """让此后的随机数只由 (seed, step, rank) 决定。每一步调用一次，断点里就不必保存随机数状态，从任何一步继续都一样。"""
     mixed = int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])
     random.seed(mixed)
     np.random.seed(mixed)
@@ -77,8 +64,6 @@ def seed_step(seed: int, step: int = 0, rank: int = 0) -> None:
 
 
 def _has_bfloat16(device: t.device) -> bool:
-    if device.type == "cuda":
-        return t.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":                # 没有 AVX-512 的 CPU 上，LSTM 遇到 bfloat16 会出错
         return t.backends.mkldnn.is_available() and t.ops.mkldnn._is_mkldnn_bf16_supported()
-    return device.type == "xpu"
+    return t.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else device.type == "xpu"
