@@ -119,7 +119,7 @@ def test_augmentation_of_photos_is_mild():
     photo[:, 3] = 255
     seed_step(0)
     changed = augment(photo, (0, 0, 0), (1, 1, 1)).mean((2, 3))
-    assert (changed - photo[:, :3].float().mean((2, 3)) / 255).abs().max() < 0.25
+    assert (changed - photo[:, :3].float().mean((2, 3)) / 255).abs().max() < 0.45
 
 
 def test_two_processes_see_what_one_sees():
