@@ -72,5 +72,5 @@ def test_save_and_load(tmp_path):
     assert all(t.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values()))
     with pytest.raises(UserError, match="SqueezeNet"):
         build_model("ResNet34").load(tmp_path / "s.pth")
-    with pytest.raises(UserError, match="类别数"):
+    with pytest.raises(UserError, match="对不上"):
         models.SqueezeNet(num_classes=3).load(tmp_path / "s.pth")
