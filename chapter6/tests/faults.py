@@ -99,7 +99,7 @@ def write_weights() -> None:
 
 
 # (文件名, 写出一个好的, 读它)：test_mutated_files 用
-READERS = [("train/cat.3.jpg", lambda: None, lambda: DogCat("train", "train", 32, cache_mb=10)),
+READERS = [("train/cat.3.jpg", lambda: None, lambda: DogCat("train", "val", 32, cache_mb=10)),
            ("photos.zip", write_photos, lambda: DogCat("photos.zip", "train", 32, cache_mb=10)),
            ("photos.zip", write_photos, lambda: list_source(Path("photos.zip"))),
            ("sources.csv", lambda: Path("sources.csv").write_text("file,fold\ntrain/cat.0.jpg,0\n", encoding="utf-8"),
