@@ -385,7 +385,8 @@ def test_names_that_are_not_utf8(tmp_path):
     os.rename(tmp_path / "a.png", os.fsencode(tmp_path) + b"/" + raw)
     path, = find_pictures(tmp_path, "--x")
     assert open_picture(path).size == PAPER.size and os.fsencode(path.name) == raw
-    assert legible(path.name) == "照片 1.png"
+    assert legible(path.name) == "照片 1.png" and legible(f"相册/{path.name}") == "相册/照片 1.png"
+    assert legible("两\n行\x1b[31m.png") == "两?行?[31m.png"                              # 一行话还是一行话
 
 
 class Unmarked(zipfile.ZipInfo):

@@ -113,7 +113,7 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """zip 里一个文件的内容；损坏、加了密时抛出 UserError。"""
-    with refusing(f"{legible(archive.filename or 'zip')} 里的 {_name(info)} 解不开（{{}}）：重新下载"):
+    with refusing(f"{legible(archive.filename or 'zip')} 里的 {legible(_name(info))} 解不开（{{}}）：重新下载"):
         return archive.read(info)
 
 

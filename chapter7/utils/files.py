@@ -25,9 +25,9 @@ def say(text: str, file=None) -> None:
 
 
 def legible(name: str | Path) -> str:
-    """写给人看的名字。中文 Windows 的 zip 解出来的名字，字节是 GBK 而不是 UTF-8，照 GBK 念。"""
-    text = name.as_posix() if isinstance(name, Path) else name
-    return os.fsencode(text).decode("gbk", "replace") if re.search("[\ud800-\udfff]", text) else text
+    """写给人看的名字。中文 Windows 的 zip 解出来的名字，字节是 GBK 而不是 UTF-8，照 GBK 念；换行之类的控制字符写成 ?。"""
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", "?", name.as_posix() if isinstance(name, Path) else name)
+    return "/".join(os.fsencode(part).decode("gbk", "replace") if re.search("[\ud800-\udfff]", part) else part for part in text.split("/"))
 
 
 def quote(value: str | Path) -> str:

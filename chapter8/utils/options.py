@@ -183,7 +183,7 @@ def run(commands: dict, config: type[BaseConfig], words: list[str] | None = None
         raise SystemExit(141) from None
     except (UserError, KeyboardInterrupt) as stop:
         wrong = isinstance(stop, UserError)
-        say(f"错误：{stop}" if wrong else f"\n已停止。{stop}", sys.stderr)
+        say(f"错误：{' '.join(str(stop).splitlines())}" if wrong else f"\n已停止。{stop}", sys.stderr)
         raise SystemExit(2 if wrong else 130) from None
     finally:
         held.clear()                                # 放开 claim 占住的文件夹
