@@ -235,6 +235,10 @@ def evaluate(opt: Config) -> None:
     # 自带的权重有存好的对照，但没有训练图；自己训练的，对照默认是没训练过的 DiceBear 头像
     place = opt.ref_path or (held_out(opt.eval_num) if opt.netg_path else SHIPPED["reference"])
     has_pictures = Path(place).suffix != ".pth"
+    if opt.save_ref:
+        if not has_pictures:
+            raise UserError(f"--save-ref 要从图片算起，而对照 {legible(place)} 已经是存好的：用 --ref-path 给出图片")
+        check_target(opt.save_ref, "--save-ref", [opt.netg_path or SHIPPED["netg"]])
     known = Avatars(place, opt.image_size, opt.cache_mb, "--ref-path") if has_pictures else None
     training = Avatars(opt.data_path, opt.image_size, opt.cache_mb) if opt.netg_path or "data_path" in opt.given else None
     if training:
@@ -248,6 +252,8 @@ def evaluate(opt: Config) -> None:
     else:
         reference, count = load_reference(place)
         count = min(opt.eval_num, count)
+        if opt.vgg_path and len(reference) == 1:
+            raise UserError(f"对照 {legible(place)} 里没有 VGG16 的特征：用 --ref-path 给出图片，或去掉 --vgg-path")
 
     seed_step(opt.seed)
     noise = t.randn(count, opt.nz) * opt.gen_std + opt.gen_mean

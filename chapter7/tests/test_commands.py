@@ -11,6 +11,7 @@ from PIL import Image
 
 from config import Config
 from gan import SHIPPED
+from models import VGG16
 from utils import save_checkpoint
 
 
@@ -60,6 +61,7 @@ def paths(tiny):
     (["generate", "avatar.png"], ["avatar.png", "--选项=值"]),
     (["evaluate", "--ref-path=nowhere"], ["nowhere"]),
     (["evaluate", "--eval-num=5"], ["--eval-num", "≥ 10"]),
+    (["evaluate", "--save-ref=known.pth"], ["--save-ref", "--ref-path"]),
     (["evaluate", "--ref-path=nowhere.pth"], ["nowhere.pth", "--ref-path"]),
     (["evaluate", "--vgg-path=nowhere.pth"], ["nowhere.pth", "--vgg-path"]),
     (["prepare", "--num=2000000"], ["--num=2000000"]),
@@ -140,6 +142,11 @@ def test_evaluate(workdir, tiny, capsys):
     again = capsys.readouterr().out
     fid = next(line for line in shown.splitlines() if "FID" in line)
     assert fid in again and "召回率" not in again                   # 没有图片，FID 照样算得出来
+    save_checkpoint("vgg16.pth", {"project": "vgg16", "model": VGG16().state_dict()})
+    assert "known.pth 里没有 VGG16" in fails(capsys, "evaluate", netg, f"--data-path={faces}", "--ref-path=known.pth", "--vgg-path=vgg16.pth")
+    before = (tiny / "netg.pth").read_bytes()
+    assert "--save-ref" in fails(capsys, "evaluate", netg, f"--ref-path={faces}", f"--save-ref={tiny / 'netg.pth'}")
+    assert (tiny / "netg.pth").read_bytes() == before
 
 
 def test_help_shows_every_option(capsys, workdir):
