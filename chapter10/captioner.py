@@ -108,17 +108,15 @@ def check_given(opt: Config) -> None:
 
 def starting_point(opt: Config, last: dict | None, items: list[Annotation],
                    features: Features) -> tuple[Vocabulary, dict | None]:
-    """训练用的词表和初始权重：来自断点、--model-path（微调），或从训练集新建（权重为 None）。"""
+    """训练用的词表和初始权重：微调时来自 --model-path，接着训练时词表来自断点 last，不然从训练集新建；后两种没有权重（None）。"""
     path = Path("runs") / opt.env / "last.pth" if last else weights_at(opt.model_path) if opt.model_path else None
-    if last and last["data"] != fingerprint(items):
-        raise UserError(f"{legible(path)} 是用另一份数据训练的：换回原来的数据选项，或去掉 --resume")
     if not path:
         sentences = (segment(caption) for item in items for caption in item.captions)
         return Vocabulary.build(sentences, opt.min_appear, opt.max_words), None
     content, _, vocabulary = read_weights(path)
     check_vocabulary(vocabulary, items, path)
     check_shape(content["cells"], content["channels"], features, path)
-    return vocabulary, content["model"]
+    return vocabulary, None if last else content["model"]
 
 
 def check_vocabulary(vocabulary: Vocabulary, items: list[Annotation], path: Path) -> None:

@@ -1,9 +1,7 @@
 """图像描述：python main.py train | generate | test | prepare | help"""
 
 import math
-import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import torch as t
@@ -37,21 +35,15 @@ from pictures import draw_looks, draw_sheet, smallest
 from report import print_report
 from search import Candidate, greedy_search
 from utils import (
+    Job,
     Runtime,
-    Visualizer,
-    batches,
     check_picture,
     complain,
     legible,
-    load_optimizer,
-    load_scheduler,
     load_state,
-    quote,
-    resume_point,
     run,
-    save_checkpoint,
+    say,
     seed_step,
-    set_aside,
     setup,
 )
 
@@ -64,15 +56,15 @@ EVALUATE_BATCH = 100        # 评价时一批几张图
 def train(opt: Config) -> None:
     """训练一个看图说话的网络，结果存在 runs/<env>/"""
     runtime = setup(opt.use_gpu)
-    folder = Path("runs") / opt.env
-    last = resume_point(opt, folder, PROJECT, FIXED)
-    check_folder(opt, folder)
+    job = Job(opt, PROJECT, FIXED, runtime, unit="句")
+    check_folder(opt, job.folder)
     check_given(opt)
 
     items, features = load_split(opt, "train", runtime)
+    job.match_data(fingerprint(items))
     val_items, val_features = load_split(opt, "val", runtime)
-    vocabulary, weights = starting_point(opt, last, items, features)
     references = [[segment(caption) for caption in item.captions] for item in val_items]
+    vocabulary, weights = starting_point(opt, job.last, items, features)
     train_set = CaptionDataset(features, items, vocabulary, opt.seed)
     sampler = CaptionSampler(len(train_set), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
     loader = DataLoader(train_set, batch_sampler=sampler, collate_fn=collate, num_workers=opt.num_workers)
@@ -80,91 +72,43 @@ def train(opt: Config) -> None:
     seed_step(opt.seed)
     model = build_model(opt, len(vocabulary), features.cells, features.channels)
     if weights:
-        load_state(model, weights, opt.model_path or folder / "last.pth")
-    else:
+        load_state(model, weights, opt.model_path)
+    elif not job.last:
         model.standardize.fit(features.sample())
     net = runtime.wrap(model)
     optimizer = t.optim.AdamW(net.parameters(), lr=opt.lr, weight_decay=opt.weight_decay)
-    total = opt.max_epoch * len(loader)
-    scheduler = t.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, opt.warmup_steps, total))
-    step, best, elapsed = 0, -1.0, 0.0
-    if last:
-        load_optimizer(optimizer, last["optimizer"], opt, folder / "last.pth", lr="lr", weight_decay="weight_decay")
-        load_scheduler(scheduler, last["scheduler"], folder / "last.pth")
-        step, best, elapsed = last["step"], last["best"], last["elapsed"]
+    record = job.start(model=model, optimizer=optimizer, best=-1.0, vocabulary=vocabulary.words, repeated=sorted(vocabulary.repeated),
+                       cells=features.cells, channels=features.channels)
 
-    if runtime.is_main and not last:
-        set_aside(folder)
-    vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
-    stop = min(total, opt.max_steps or total)
-    begin, recent, captions = time.time() - elapsed, [], 0
-
-    def save(name: str, **more) -> None:
-        save_checkpoint(folder / name, {"project": PROJECT, "config": asdict(opt), "vocabulary": vocabulary.words,
-                                        "repeated": sorted(vocabulary.repeated), "cells": features.cells, "channels": features.channels,
-                                        "step": step, "best": best, **more})
-
-    def save_last() -> None:
-        save("last.pth", model=model.state_dict(), optimizer=optimizer.state_dict(),
-             scheduler=scheduler.state_dict(), data=fingerprint(items), elapsed=time.time() - begin)
-
-    while step < stop:
-        epoch, done = divmod(step, len(loader))
-        sampler.set_position(epoch, done)
+    for epoch in job.epochs(loader):
         net.train()
-        bar = tqdm(batches(loader), f"第 {epoch + 1}/{opt.max_epoch} 轮", len(loader), initial=done,
-                   disable=not runtime.is_main, leave=False)
-        start_time, counted = time.time(), captions
-        for grid, words, lengths in bar:                        # (B, L, C), (B, T), (B,)
-            if step == stop:
-                break
-            seed_step(opt.seed, step + 1, runtime.rank)         # 丢弃层的随机数只看第几步
+        for grid, words, lengths in epoch:                          # (B, L, C), (B, T), (B,)
+            lr = opt.lr * lr_factor(job.step, opt.warmup_steps, job.total)
+            optimizer.param_groups[0]["lr"] = lr
             grid, words = grid.to(runtime.device).float(), words.to(runtime.device)
             with runtime.autocast(opt.cpu_bf16):
-                scores = net(grid, words, lengths)              # 打包的 (Σlengths, V)
+                scores = net(grid, words, lengths)                  # 打包的 (Σlengths, V)
             targets = pack_padded_sequence(words, lengths, batch_first=True)
-            count, = runtime.sum(len(targets.data))             # 这一步全体进程共有几个词
-            loss = F.cross_entropy(scores.data.float(), targets.data, reduction="sum", label_smoothing=opt.label_smoothing) / count
+            count, = runtime.sum(len(targets.data))                 # 这一步全体进程共有几个词
+            loss = F.cross_entropy(scores.data.float(), targets.data, reduction="sum", label_smoothing=opt.label_smoothing)
+            loss = loss * runtime.world_size / count                # DDP 会除以进程数
             optimizer.zero_grad()
-            (loss * runtime.world_size).backward()              # DDP 会除以进程数
+            loss.backward()
             t.nn.utils.clip_grad_norm_(net.parameters(), opt.grad_clip)
             optimizer.step()
-            scheduler.step()
-            step += 1
-            recent.append(loss.detach())
-            captions += len(words)
+            epoch.log(len(words), loss=loss, lr=lr)
 
-            if Path(opt.debug_file).exists():
-                import ipdb
-                ipdb.set_trace()
-            ended = step % len(loader) == 0 or step == stop     # 这一轮走完了，或到了 --max-steps
-            if runtime.is_main and (ended or step % opt.plot_every == 0):
-                mean = t.stack(recent).mean().item() * runtime.world_size
-                recent.clear()
-                bar.set_postfix(loss=f"{mean:.3f}")
-                vis.plot_many({"loss": mean, "lr": scheduler.get_last_lr()[0]}, step)
-                if not ended:                                   # 轮末的断点要等验证之后再存
-                    save_last()
-        bar.close()
-
-        speed, = runtime.sum((captions - counted) / (time.time() - start_time))
-        if runtime.is_main:
-            # 贪心，快；成绩比 test 的束搜索略低
-            written = write_all(val_features, vocabulary, runtime,
-                                lambda grid: greedy_search(model, grid, opt.max_caption_length))
-            scores = {"val_bleu4": bleu(written, references)[3], "val_cider": cider(written, references)}
-            score = scores["val_bleu4"]                         # 凭它留下最好的一轮
-            show_samples(written, val_items, vis, folder, step)
-            vis.plot_many(scores, step)
-            print(f"第 {epoch + 1} 轮，第 {step} 步：损失 {mean:.3f} nats/词，验证集（词）BLEU-4 {scores['val_bleu4']:.3f}、"
-                  f"CIDEr {scores['val_cider']:.3f}，{speed:,.0f} 句/秒，共 {(time.time() - begin) / 60:.1f} 分钟")
-            if score > best:
-                best = score
-                save("best.pth", model={name: value.half() for name, value in model.state_dict().items()})
-            save_last()
-    vis.close()
-    if runtime.is_main:
-        print(f"完成。描述图片：python main.py generate --model-path={quote(folder / 'best.pth')}")
+        if runtime.is_main:         # 贪心，快；成绩比 test 的束搜索略低
+            written = write_all(val_features, vocabulary, runtime, lambda grid: greedy_search(model, grid, opt.max_caption_length))
+            bleu4, consensus = bleu(written, references)[3], cider(written, references)
+            show_samples(written, val_items, job)
+            job.vis.plot_many({"val_bleu4": bleu4, "val_cider": consensus}, job.step)
+            text = f"，验证集（词）BLEU-4 {bleu4:.3f}、CIDEr {consensus:.3f}"
+            if bleu4 > record.best:
+                record.best = bleu4
+                job.save("best.pth", model={name: value.half() for name, value in model.state_dict().items()})
+        epoch.report(f"损失 {epoch.mean('loss'):.3f} nats/词" + (text if runtime.is_main else ""))
+    say(f"完成。描述图片：python main.py generate --model-path={job.path('best.pth')}")
 
 
 def generate(opt: Config) -> None:
@@ -241,12 +185,12 @@ def write_all(features: Features, vocabulary: Vocabulary, runtime: Runtime,
     return written
 
 
-def show_samples(written: list[list[str]], items: list, vis: Visualizer, folder: Path, step: int) -> None:
+def show_samples(written: list[list[str]], items: list, job: Job) -> None:
     """验证集前几张图的描述，附到 runs/<env>/samples.txt。"""
     lines = [f"{legible(item.image_id)}　{join(words)}" for item, words in zip(items[:SAMPLES], written)]
-    vis.log("\n".join(lines), "captions", step)
-    with open(folder / "samples.txt", "a", encoding="utf-8") as file:
-        file.write("\n".join([f"第 {step} 步", *lines, "", ""]))
+    job.vis.log("\n".join(lines), "captions", job.step)
+    with open(job.folder / "samples.txt", "a", encoding="utf-8") as file:
+        file.write("\n".join([f"第 {job.step} 步", *lines, "", ""]))
 
 
 if __name__ == "__main__":

@@ -4,15 +4,11 @@ import copy
 import csv
 import io
 import math
-import time
-from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 
 import torch as t
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
-from tqdm import tqdm
 
 from classifier import (
     build_model,
@@ -32,21 +28,16 @@ from prediction import Readable, draw_grid, grid_size, images_at, judge, known_a
 from stranger import Stranger
 from utils import (
     BatchSampler,
-    UserError,
-    Visualizer,
+    Job,
     batches,
     check_picture,
     check_target,
     complain,
     legible,
-    load_optimizer,
-    load_state,
-    quote,
     replacing,
-    resume_point,
     run,
+    say,
     seed_step,
-    set_aside,
     setup,
 )
 
@@ -57,109 +48,61 @@ FIXED = ("model", "image_size", "val_fold", "batch_size", "freeze_early", "freez
 def train(opt: Config) -> None:
     """训练，结果存在 runs/<env>/"""
     runtime = setup(opt.use_gpu)
-    folder = Path("runs") / opt.env
-    last = resume_point(opt, folder, PROJECT, FIXED)
+    job = Job(opt, PROJECT, FIXED, runtime, unit="张")
 
-    build_model(opt.model)                                      # 名字不对就早说
+    build_model(opt.model)                                          # 名字不对就早说
     train_set, val_set = make_dataset(opt, "train"), make_dataset(opt, "val")
+    job.match_data(train_set.fingerprint())
     sampler = BatchSampler(len(train_set), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
     loader = DataLoader(train_set, batch_sampler=sampler, num_workers=workers(opt, train_set))
 
     seed_step(opt.seed)
-    tuned = last["tuned"] if last else bool(opt.model_path) or starts_from_imagenet(opt)     # 是微调，不是从头
-    model = build_model(opt.model) if last else new_model(opt)
-    if last:
-        load_state(model, last["raw"], folder / "last.pth")
-        if last["data"] != train_set.fingerprint():
-            raise UserError(f"{folder / 'last.pth'} 是用另一份数据训练的：换回原来的数据选项，或去掉 --resume")
+    model = build_model(opt.model) if job.last else new_model(opt)
+    tuned = job.last["tuned"] if job.last else bool(opt.model_path) or starts_from_imagenet(opt)     # 是微调，不是从头
     if tuned and opt.freeze_early:
         model.freeze_early()
     layout = t.channels_last if opt.channels_last else t.contiguous_format
     net = runtime.wrap(model.to(memory_format=layout))
-    average = copy.deepcopy(model)                              # 各步权重的滑动平均，验证和保存的是它
+    average = copy.deepcopy(model)                                  # 各步权重的滑动平均，验证和保存的是它
     optimizer = t.optim.AdamW(parameter_groups(model, opt, tuned), weight_decay=opt.weight_decay)
-    step, best, elapsed, temperature, previous_loss, losses = 0, -1.0, 0.0, 1.0, math.inf, []
-    if last:
-        load_state(average, last["model"], folder / "last.pth")
-        load_optimizer(optimizer, last["optimizer"], opt, folder / "last.pth", lr="lr", backbone_lr="lr", weight_decay="weight_decay")
-        step, best, elapsed, temperature = last["step"], last["best"], last["elapsed"], last.get("temperature", 1.0)
-        previous_loss, losses = last["previous_loss"], last["losses"]
+    record = job.start(raw=model, model=average, optimizer=optimizer, best=-1.0, previous_loss=math.inf, temperature=1.0,
+                       tuned=tuned, model_name=opt.model, classes=list(CLASSES), image_size=opt.image_size)
 
-    if runtime.is_main and not last:
-        set_aside(folder)
-    vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
-    total = opt.max_epoch * len(loader)
-    stop = min(total, opt.max_steps or total)
-    begin = time.time() - elapsed
-
-    def save(name: str) -> None:
-        average.save(folder / name, raw=model.state_dict(), classes=list(CLASSES), image_size=opt.image_size,
-                     config=asdict(opt), data=train_set.fingerprint(), tuned=tuned,
-                     optimizer=optimizer.state_dict(), step=step, best=best, temperature=temperature,
-                     elapsed=time.time() - begin, previous_loss=previous_loss, losses=losses)
-
-    while step < stop:
-        epoch, done = divmod(step, len(loader))
-        sampler.set_position(epoch, done)
+    for epoch in job.epochs(loader):
         set_train(net, opt.freeze_bn and tuned)
-        bar = tqdm(batches(loader), f"第 {epoch + 1}/{opt.max_epoch} 轮", len(loader), initial=done,
-                   disable=not runtime.is_main, leave=False)
-        start_time, start_step = time.time(), step
-        for images, targets in bar:                             # (B, 4, S, S), (B,)
-            if step == stop:
-                break
-            seed_step(opt.seed, step + 1)                       # 随机数只看第几步，所以能原样接着训练
-            images, targets = images.to(runtime.device), targets.to(runtime.device)
-            x = augment(images, model.mean, model.std, runtime.rank, runtime.world_size)
+        for images, targets in epoch:                               # (B, 4, S, S), (B,)
             if opt.lr_schedule == "cosine":
                 for group in optimizer.param_groups:
-                    group["lr"] = group["initial_lr"] * (1 + math.cos(math.pi * step / total)) / 2
+                    group["lr"] = group["initial_lr"] * (1 + math.cos(math.pi * job.step / job.total)) / 2
+            images, targets = images.to(runtime.device), targets.to(runtime.device)
+            seed_step(opt.seed, job.step + 1)                       # 各进程抽同样的数，再各取自己那几张的，合起来与一个进程一样
+            x = augment(images, model.mean, model.std, runtime.rank, runtime.world_size)
             with runtime.autocast(opt.cpu_bf16):
-                scores = net(x.contiguous(memory_format=layout))        # (B, 类别数)
+                scores = net(x.contiguous(memory_format=layout))    # (B, 类别数)
                 loss = F.cross_entropy(scores, targets)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            step += 1
-            update_average(average, model, min(opt.average, step / (step + 10)))
-            total_loss, = runtime.sum(loss.item())
-            losses.append(total_loss / runtime.world_size)
+            update_average(average, model, min(opt.average, (job.step + 1) / (job.step + 11)))
+            epoch.log(len(images), loss=loss, lr=optimizer.param_groups[0]["lr"])
 
-            if Path(opt.debug_file).exists():
-                import ipdb
-                ipdb.set_trace()
-            if runtime.is_main and (step % opt.plot_every == 0 or step == stop):
-                mean = sum(losses[-opt.plot_every:]) / len(losses[-opt.plot_every:])
-                bar.set_postfix(loss=f"{mean:.3f}")
-                vis.plot_many({"loss": mean, "lr": optimizer.param_groups[0]["lr"]}, step)
-                if step % len(loader) and step != stop:         # 轮末的断点要等验证、改好学习率之后再存
-                    save("last.pth")
-        bar.close()
-
-        speed = (step - start_step) * opt.batch_size / (time.time() - start_time)
-        mean, lr, ended = sum(losses) / len(losses), optimizer.param_groups[0]["lr"], step % len(loader) == 0
-        if ended:                                               # 走完了一轮
-            if opt.lr_schedule == "plateau" and mean >= previous_loss:      # 损失不再下降，减小学习率
+        loss, text, curves = epoch.mean("loss"), "", {}
+        rate = optimizer.param_groups[0]["lr"]
+        if epoch.complete:
+            if opt.lr_schedule == "plateau" and loss >= record.previous_loss:       # 损失不再下降，减小学习率
                 for group in optimizer.param_groups:
                     group["lr"] *= opt.lr_decay
-            previous_loss, losses = mean, []
-        line = f"第 {epoch + 1} 轮，第 {step} 步：损失 {mean:.4f}，学习率 {lr:.1e}，{speed:.0f} 张/秒"
-        if step == stop or ended and (epoch + 1) % opt.val_every == 0:
-            parts = evaluate(average, val_set, opt, runtime)
-            whole, *places = parts
-            temperature = whole.fit_temperature()
-            line += f"，验证准确率 {whole.accuracy:.2%}，混淆矩阵 {whole.matrix}" + "".join(f"，{part.name} {part.accuracy:.2%}" for part in places)
-            if runtime.is_main:
-                vis.plot_many({f"val_accuracy{f'_{i}' if i else ''}": part.accuracy for i, part in enumerate(parts)}, step)
-                if whole.accuracy > best:
-                    best = whole.accuracy
-                    save("best.pth")
-        if runtime.is_main and (ended or step == stop):
-            print(f"{line}，共 {(time.time() - begin) / 60:.1f} 分钟")
-            save("last.pth")
-    vis.close()
-    if runtime.is_main:
-        print(f"完成。判断图片：python main.py predict --model-path={quote(folder / 'best.pth')}")
+            record.previous_loss = loss
+        if epoch.final or epoch.number % opt.val_every == 0:
+            whole, *places = evaluate(average, val_set, opt, runtime)
+            record.temperature = whole.fit_temperature()
+            curves = {f"val_accuracy{f'_{i}' if i else ''}": part.accuracy for i, part in enumerate((whole, *places))}
+            text = f"，验证准确率 {whole.accuracy:.2%}，混淆矩阵 {whole.matrix}" + "".join(f"，{part.name} {part.accuracy:.2%}" for part in places)
+            if whole.accuracy > record.best:
+                record.best = whole.accuracy
+                job.save("best.pth", model=average.state_dict())
+        epoch.report(f"损失 {loss:.4f}，学习率 {rate:.1e}{text}", **curves)
+    say(f"完成。判断图片：python main.py predict --model-path={job.path('best.pth')}")
 
 
 def val(opt: Config) -> None:

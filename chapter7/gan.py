@@ -10,7 +10,7 @@ import models
 from config import Config
 from data import to_picture
 from losses import LOSSES
-from utils import Runtime, UserError, load_checkpoint, load_state, save_checkpoint, saved_config
+from utils import Runtime, UserError, load_checkpoint, load_state, saved_config
 
 PROJECT = "avatar"
 SHIPPED = {"netg": Path(__file__).parent / "checkpoints" / "netg.pth",
@@ -41,8 +41,8 @@ def load_part(part: str, opt: Config, path: str | Path) -> nn.Module:
     """
     option = f"--{part}-path"
     content = load_checkpoint(path, PROJECT, option)
-    if content["part"] != part:
-        found = TITLES.get(content["part"], "训练的断点")
+    if content.get("part") != part:
+        found = TITLES.get(content.get("part"), "训练的断点")
         raise UserError(f"{path} 是{found}，不是{TITLES[part]}：{option} 要 {part}.pth")
     config = saved_config(Config, content["config"], path, SHAPE[part])
     for name in SHAPE[part]:
@@ -73,11 +73,10 @@ def load_pair(opt: Config, default: dict[str, Path] = SHIPPED) -> tuple[nn.Modul
     return netg, netd
 
 
-def save_part(path: Path, part: str, opt: Config, net: nn.Module, **more) -> None:
-    """存一个网络的半精度权重和它的形状，够生成用；比训练的断点小得多。"""
+def portable(part: str, opt: Config, net: nn.Module) -> dict:
+    """权重文件的内容：一个网络的半精度权重和它的形状，够生成用；比训练的断点小得多。"""
     weights = {name: value.half() if value.is_floating_point() else value for name, value in net.state_dict().items()}
-    save_checkpoint(path, {"project": PROJECT, "part": part, "model": weights,
-                           "config": {name: getattr(opt, name) for name in SHAPE[part]}, **more})
+    return {"part": part, "model": weights, "config": {name: getattr(opt, name) for name in SHAPE[part]}}
 
 
 def average_gradients(net: nn.Module, runtime: Runtime) -> None:

@@ -1,14 +1,11 @@
 """动漫头像：python main.py train | generate | evaluate | prepare | help"""
 
 import copy
-import time
-from dataclasses import asdict
 from pathlib import Path
 
 import torch as t
 from torch import nn
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from config import Config
 from data import Avatars, collate, to_input
@@ -23,8 +20,8 @@ from gan import (
     calibrate,
     load_pair,
     load_part,
+    portable,
     sample,
-    save_part,
     update_average,
 )
 from losses import LOSSES, Hinge
@@ -43,26 +40,19 @@ from models import FeatureD
 from pictures import grid, grid_size, save_animation, walk
 from utils import (
     BatchSampler,
+    Job,
     UserError,
-    Visualizer,
-    batches,
     check_picture,
     check_target,
     legible,
-    load_optimizer,
-    load_state,
-    quote,
-    resume_point,
     run,
-    save_checkpoint,
     save_picture,
+    say,
     seed_step,
-    set_aside,
     setup,
 )
 
 FIXED = ("arch", "nz", "ngf", "ndf", "image_size", "loss", "texture", "batch_size", "seed", "netg_path", "netd_path")   # 接着训练时不能换的选项
-SAVE_SECONDS = 60                       # 断点约 90 MB，隔这么多秒存一次
 NEAREST = 10                            # evaluate 画出最像训练图的这么多张
 FIXED_NOISE = 64                        # 训练中始终用这么多个不变的噪声画图，看进步
 
@@ -70,71 +60,35 @@ FIXED_NOISE = 64                        # 训练中始终用这么多个不变�
 def train(opt: Config) -> None:
     """训练，结果存在 runs/<env>/"""
     runtime = setup(opt.use_gpu)
-    folder = Path("runs") / opt.env
-    last = resume_point(opt, folder, PROJECT, FIXED)
+    job = Job(opt, PROJECT, FIXED, runtime, unit="张")
     seed_step(opt.seed)
-    netg, netd = (build_netg(opt), build_netd(opt)) if last else load_pair(opt, default={})
+    netg, netd = (build_netg(opt), build_netd(opt)) if job.last else load_pair(opt, default={})
     fixed_noise = t.randn(FIXED_NOISE, opt.nz)
 
     dataset = Avatars(opt.data_path, opt.image_size, opt.cache_mb)
-    data = dataset.fingerprint()
-    if last and last["data"] != data:
-        raise UserError(f"{folder / 'last.pth'} 是用另一份数据训练的：换回原来的 --data-path，或去掉 --resume")
+    job.match_data(dataset.fingerprint())
     sampler = BatchSampler(len(dataset), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
-    loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=collate,
-                        num_workers=opt.num_workers if dataset.cache is None else 0)
+    loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=opt.num_workers if dataset.cache is None else 0)
 
     layout = t.channels_last if opt.channels_last else t.contiguous_format
     netg, netd = (net.to(runtime.device, memory_format=layout) for net in (netg, netd))
     texture = FeatureD().to(runtime.device, memory_format=layout) if opt.texture else None  # 第二个判别器，看质地
-    judges = nn.ModuleList([netd, texture.heads] if texture else [netd])    # 两个判别器里要训练的部分
+    judges = nn.ModuleDict({"netd": netd} | ({"texture": texture.heads} if texture else {}))    # 两个判别器里要训练的部分
     average = copy.deepcopy(netg).requires_grad_(False)             # 生成器的滑动平均，画图和保存的是它
     loss = LOSSES[opt.loss]
     betas = (opt.beta1 if opt.beta1 >= 0 else loss.betas[0], loss.betas[1])
     lr_g, lr_d = opt.lr1 or loss.lr, opt.lr2 or loss.lr
     optimizer_g = t.optim.Adam(netg.parameters(), lr_g, betas)
     optimizer_d = t.optim.Adam(judges.parameters(), lr_d, betas)
-    state = {"netg": netg, "netd": netd, "average": average, "optimizer_g": optimizer_g, "optimizer_d": optimizer_d}
-    if texture:
-        state["texture"] = texture.heads
-    step, elapsed = 0, 0.0
-    if last:
-        load_optimizer(optimizer_g, last["optimizer_g"], opt, folder / "last.pth", beta1="betas")
-        load_optimizer(optimizer_d, last["optimizer_d"], opt, folder / "last.pth", beta1="betas")
-        for name in state.keys() - {"optimizer_g", "optimizer_d"}:
-            load_state(state[name], last[name], folder / "last.pth")
-        step, elapsed = last["step"], last["elapsed"]
+    samples = samples_folder(opt, job)
+    job.start(netg=netg, average=average, optimizer_g=optimizer_g, optimizer_d=optimizer_d, **judges)
 
-    samples = Path(opt.save_path or folder / "samples")
-    check_target(samples / "epoch_001.png", "--save-path")
-    if opt.save_path and not last and any(samples.glob("epoch_*.png")):
-        raise UserError(f"--save-path={opt.save_path} 里已有 epoch_*.png，从头训练会盖掉它们：换一个文件夹")
-    if runtime.is_main and not last:
-        set_aside(folder)
-    vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
-    total = opt.max_epoch * len(loader)
-    stop = min(total, opt.max_steps or total)
-    begin, saved, curves = time.time() - elapsed, time.time(), {}
-
-    def save_last() -> None:
-        save_checkpoint(folder / "last.pth", {
-            "project": PROJECT, "part": "last", "config": asdict(opt), "step": step, "data": data,
-            "elapsed": time.time() - begin, **{name: part.state_dict() for name, part in state.items()}})
-
-    while step < stop:
-        epoch, done = divmod(step, len(loader))
-        sampler.set_position(epoch, done)
+    for epoch in job.epochs(loader):
         netg.train(), netd.train()
-        bar = tqdm(batches(loader), f"第 {epoch + 1}/{opt.max_epoch} 轮", len(loader), initial=done,
-                   disable=not runtime.is_main, leave=False, delay=1)
-        start_time, start_step = time.time(), step
-        for images in bar:                                          # (B, 3, S, S) uint8
-            if step == stop:
-                break
-            seed_step(opt.seed, step + 1, runtime.rank)             # 随机数只看第几步，所以能原样接着训练
-            rate = min(1, 2 * (1 - step / total))                   # 学习率：前一半不变，后一半直线降到 0
+        for images in epoch:                                        # (B, 3, S, S) uint8
+            rate = min(1, 2 * (1 - job.step / job.total))           # 学习率：前一半不变，后一半直线降到 0
             optimizer_g.param_groups[0]["lr"], optimizer_d.param_groups[0]["lr"] = lr_g * rate, lr_d * rate
-            train_d, train_g = step % opt.d_every == 0, step % opt.g_every == 0
+            train_d, train_g, values = job.step % opt.d_every == 0, job.step % opt.g_every == 0, {}
             images = to_input(images.to(runtime.device)).contiguous(memory_format=layout)
             noise = t.randn(len(images), opt.nz).to(runtime.device)
             with runtime.autocast(opt.cpu_bf16), t.set_grad_enabled(train_g):
@@ -143,14 +97,14 @@ def train(opt: Config) -> None:
             if train_d:                                             # 判别器：真的得分高，假的得分低
                 judges.requires_grad_(True)
                 with runtime.autocast(opt.cpu_bf16):
-                    loss_d, real, fake = loss.discriminator(netd, images, fakes.detach(), step)  # 截断，梯度不流回生成器
+                    loss_d, real, fake = loss.discriminator(netd, images, fakes.detach(), job.step)  # 截断，梯度不流回生成器
                     if texture:
                         loss_d = loss_d + Hinge.discriminator(texture, images, fakes.detach())[0]
                 optimizer_d.zero_grad()
                 loss_d.backward()
                 average_gradients(judges, runtime)
                 optimizer_d.step()
-                curves |= {"loss_d": loss_d, "D(x)": loss.show(real), "D(G(z))": loss.show(fake)}
+                values |= {"loss_d": loss_d, "D(x)": loss.show(real), "D(G(z))": loss.show(fake)}
 
             if train_g:                                             # 生成器：让假图的得分高
                 judges.requires_grad_(False)                        # 只要经过判别器的梯度，不要判别器自己的
@@ -162,39 +116,30 @@ def train(opt: Config) -> None:
                 loss_g.backward()
                 average_gradients(netg, runtime)
                 optimizer_g.step()
-                update_average(average, netg, min(opt.ema, (step + 1) / (step + 10)))
-                curves["loss_g"] = loss_g
-            step += 1
+                update_average(average, netg, min(opt.ema, (job.step + 1) / (job.step + 10)))
+                values |= {"loss_g": loss_g}
+            epoch.log(len(images), **values)
 
-            if Path(opt.debug_file).exists():
-                import ipdb
-                ipdb.set_trace()
-            if runtime.is_main and (step % opt.plot_every == 0 or step == stop):
-                values = {name: value.item() for name, value in curves.items()}
-                bar.set_postfix({name: f"{value:.2f}" for name, value in values.items()})
-                vis.plot_many(values, step)
-            if runtime.is_main and time.time() - saved > SAVE_SECONDS and step % len(loader):
-                save_last()
-                saved = time.time()
-        bar.close()
-
-        speed = (step - start_step) * opt.batch_size / (time.time() - start_time)
         calibrate(average, opt.nz, runtime.device)
         if runtime.is_main:
             pictures = sample(average, fixed_noise, runtime, opt.batch_size)
-            save_picture(grid(pictures), samples / f"epoch_{epoch + 1:03d}.png", "--save-path")
-            vis.img("fixed_noise", pictures[:16] / 255, step)
-            values = "，".join(f"{name} {value.item():.3f}" for name, value in curves.items())
-            print(f"第 {epoch + 1} 轮，第 {step} 步：{values}，{speed:.0f} 张/秒，共 {(time.time() - begin) / 60:.1f} 分钟")
-            save_part(folder / "netg.pth", "netg", opt, average, step=step)
-            save_part(folder / "netd.pth", "netd", opt, netd, step=step)
-            if (epoch + 1) % opt.save_every == 0:
-                save_part(folder / f"netg_{epoch + 1}.pth", "netg", opt, average, step=step)
-            save_last()
-    vis.close()
-    if runtime.is_main:
-        print(f"完成。生成：python main.py generate --netg-path={quote(folder / 'netg.pth')} "
-              f"--netd-path={quote(folder / 'netd.pth')}")
+            save_picture(grid(pictures), samples / f"epoch_{epoch.number:03d}.png", "--save-path")
+            job.vis.img("fixed_noise", pictures[:16] / 255, job.step)
+        numbered = [f"netg_{epoch.number}.pth"] if epoch.number % opt.save_every == 0 else []
+        for name in ["netg.pth", *numbered]:
+            job.save(name, **portable("netg", opt, average))
+        job.save("netd.pth", **portable("netd", opt, netd))
+        epoch.report("，".join(f"{name} {epoch.mean(name):.3f}" for name in epoch.sums))
+    say(f"完成。生成：python main.py generate --netg-path={job.path('netg.pth')} --netd-path={job.path('netd.pth')}")
+
+
+def samples_folder(opt: Config, job: Job) -> Path:
+    """每轮的样图放在哪里。写不进去，或从头训练会盖掉那里已有的，抛出 UserError。"""
+    folder = Path(opt.save_path or job.folder / "samples")
+    check_target(folder / "epoch_001.png", "--save-path")
+    if opt.save_path and not job.last and any(folder.glob("epoch_*.png")):
+        raise UserError(f"--save-path={opt.save_path} 里已有 epoch_*.png，从头训练会盖掉它们：换一个文件夹")
+    return folder
 
 
 def generate(opt: Config) -> None:

@@ -31,6 +31,7 @@ class Config(BaseConfig):
     lr: Annotated[float, Range(above=0)] = 1e-3  # 最大的学习率，之后按余弦降到 0
     ema: Annotated[float, Range(0, 0.9999)] = 0.99  # 权重的滑动平均每步保留多少；保存的是平均后的网络，0 为不平均
     channels_last: bool = True  # 通道放在最后的内存格式，卷积更快
+    cpu_bf16: bool = False  # CPU 上也用 bfloat16 混合精度；没有 AVX-512 时仍用 float32，有 AVX512-BF16 或 AMX 指令时更快
     seed: Annotated[int, Range(0)] = 0  # 随机种子
     resume: bool = False  # 从 runs/<env>/last.pth 接着训练
     use_gpu: bool = True  # 有加速卡就用，没有则用 CPU

@@ -2,9 +2,6 @@
 
 import copy
 import math
-import time
-from dataclasses import asdict
-from pathlib import Path
 
 import torch as t
 from torch.utils.data import DataLoader
@@ -23,27 +20,22 @@ from style import (
     held_out,
     load_net,
     new_net,
+    portable,
     read_style,
-    save_net,
     square_crops,
 )
 from utils import (
     BatchSampler,
+    Job,
     UserError,
-    Visualizer,
-    batches,
     check_picture,
     complain,
     find_pictures,
-    load_state,
     open_picture,
-    quote,
-    resume_point,
     run,
-    save_checkpoint,
     save_picture,
+    say,
     seed_step,
-    set_aside,
     setup,
 )
 
@@ -51,7 +43,6 @@ FIXED = ("width", "style_path", "style_size", "image_size", "repeat", "batch_siz
          "style_weight", "tv_weight", "model_path")     # 接着训练时不能换的选项
 GATYS_SIZE = 256                                    # 没有给出 --max-size 时，gatys 把照片缩到最长边这么大：它慢
 SHOWN = 4                                           # 样张里画几张照片
-SAVE_SECONDS = 60                                   # 隔这么多秒存一次断点
 RAMP = 0.5                                          # 风格的权重在这么大一段训练里从 0 升到 --style-weight：先学会画出照片，再学笔法；
                                                     # 一上来就全要，网络只顾铺花纹，照片看不出来
 WARM_UP = 50                                        # 学习率从 0 升到最大用这么多步
@@ -60,95 +51,49 @@ WARM_UP = 50                                        # 学习率从 0 升到最�
 def train(opt: Config) -> None:
     """学一幅画（--style-path），结果存在 runs/<env>/"""
     runtime = setup(opt.use_gpu)
-    folder = Path("runs") / opt.env
-    last = resume_point(opt, folder, PROJECT, FIXED)
+    job = Job(opt, PROJECT, FIXED, runtime, unit="张")
 
     perceptual = build_loss(opt, runtime)
     dataset = Photos(opt.data_root, opt.image_size, opt.repeat, opt.seed, opt.cache_mb)
-    data = dataset.fingerprint()
-    if last and last["data"] != data:
-        raise UserError(f"{folder / 'last.pth'} 是用另一份照片训练的：换回原来的 --data-root，或去掉 --resume")
+    job.match_data(dataset.fingerprint())
     sampler = BatchSampler(len(dataset), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
     loader = DataLoader(dataset, batch_sampler=sampler, num_workers=opt.num_workers if dataset.cache is None else 0)
 
     seed_step(opt.seed)
-    model = TransformerNet(opt.width) if last else new_net(opt)
+    model = TransformerNet(opt.width) if job.last else new_net(opt)
     layout = t.channels_last if opt.channels_last else t.contiguous_format
     net = runtime.wrap(model.to(memory_format=layout))
     average = copy.deepcopy(model).requires_grad_(False)            # 各步权重的滑动平均，画图和保存的是它
     optimizer = t.optim.Adam(model.parameters(), opt.lr)
-    state = {"net": model, "average": average, "optimizer": optimizer}
-    step, elapsed = 0, 0.0
-    if last:
-        for name, part in state.items():
-            load_state(part, last[name], folder / "last.pth")
-        step, elapsed = last["step"], last["elapsed"]
-
-    if runtime.is_main and not last:
-        set_aside(folder)
-    vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
-    vis.img("style", read_style(opt) / 255, step)
+    job.start(net=model, average=average, optimizer=optimizer)
+    job.vis.img("style", read_style(opt) / 255, job.step)
     fixed = square_crops(held_out()[:SHOWN], 2 * opt.image_size)    # 始终画这几张没训练过的，看进步
-    total = opt.max_epoch * len(loader)
-    stop = min(total, opt.max_steps or total)
-    begin, saved = time.time() - elapsed, time.time()
 
-    def save_last() -> None:
-        save_checkpoint(folder / "last.pth", {
-            "project": PROJECT, "config": asdict(opt), "step": step, "data": data,
-            "elapsed": time.time() - begin, **{name: part.state_dict() for name, part in state.items()}})
-
-    while step < stop:
-        epoch, done = divmod(step, len(loader))
-        sampler.set_position(epoch, done)
-        dataset.set_epoch(epoch)
-        bar = tqdm(batches(loader), f"第 {epoch + 1}/{opt.max_epoch} 轮", len(loader), initial=done,
-                   disable=not runtime.is_main, leave=False, delay=1)
-        start_time, start_step, sums = time.time(), step, [0.0, 0.0]
-        for photos in bar:                                          # (B, 3, S, S) uint8
-            if step == stop:
-                break
-            optimizer.param_groups[0]["lr"] = opt.lr * rate_at(step, total)
+    for epoch in job.epochs(loader):
+        dataset.set_epoch(epoch.number - 1)
+        for photos in epoch:                                        # (B, 3, S, S) uint8
+            optimizer.param_groups[0]["lr"] = opt.lr * rate_at(job.step, job.total)
             if not opt.model_path:                                  # 从另一种风格开始时，照片本来就画得出来
-                perceptual.style_weight = opt.style_weight * min(1, step / (RAMP * total))
+                perceptual.style_weight = opt.style_weight * min(1, job.step / (RAMP * job.total))
             photos = photos.to(runtime.device).float().contiguous(memory_format=layout)
-            with runtime.autocast():
+            with runtime.autocast(opt.cpu_bf16):
                 target = perceptual.content_target(photos)          # 照片的内容
                 losses = perceptual(net(photos), target)            # 画得像不像照片的内容、画的风格
             loss = losses.total.mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            step += 1
-            update_average(average, model, min(opt.ema, step / (step + 10)))
+            update_average(average, model, min(opt.ema, (job.step + 1) / (job.step + 11)))
+            epoch.log(len(photos), content=losses.content.mean(), style=losses.style.mean(), loss=loss)
 
-            content, style = losses.content.mean().item(), losses.style.mean().item()
-            sums = [sums[0] + content, sums[1] + style]
-            if Path(opt.debug_file).exists():
-                import ipdb
-                ipdb.set_trace()
-            if runtime.is_main and (step % opt.plot_every == 0 or step == stop):
-                bar.set_postfix(content=f"{content:.3f}", style=f"{style:.3f}")
-                vis.plot_many({"content": content, "style": style, "loss": loss.item()}, step)
-            if runtime.is_main and time.time() - saved > SAVE_SECONDS and step % len(loader):
-                save_last()
-                saved = time.time()
-        bar.close()
-
-        count = step - start_step
-        speed = count * opt.batch_size / (time.time() - start_time)
         if runtime.is_main:
             with t.inference_mode():
                 outputs = average(fixed.to(runtime.device)).cpu()
-            save_picture(sheet([fixed, outputs]), folder / "samples" / f"epoch_{epoch + 1:03d}.png", "样张")
-            vis.img_many({"photos": fixed / 255, "outputs": outputs / 255}, step)
-            print(f"第 {epoch + 1} 轮，第 {step} 步：内容 {sums[0] / count:.4f}，风格 {sums[1] / count:.4f}，"
-                  f"{speed:.2f} 张/秒，共 {(time.time() - begin) / 60:.1f} 分钟", flush=True)
-            save_net(folder / "style.pth", average, opt, step)
-            save_last()
-    vis.close()
-    if runtime.is_main:
-        print(f"完成。画照片：python main.py stylize --model-path={quote(folder / 'style.pth')}")
+            save_picture(sheet([fixed, outputs]), job.folder / "samples" / f"epoch_{epoch.number:03d}.png", "样张")
+            job.vis.img_many({"photos": fixed / 255, "outputs": outputs / 255}, job.step)
+        job.save("style.pth", **portable(average, opt))
+        epoch.report(f"内容 {epoch.mean('content'):.4f}，风格 {epoch.mean('style'):.4f}")
+    say(f"完成。画照片：python main.py stylize --model-path={job.path('style.pth')}")
 
 
 def stylize(opt: Config) -> None:

@@ -16,7 +16,6 @@ from utils import (
     load_checkpoint,
     load_state,
     open_picture,
-    save_checkpoint,
     saved_config,
 )
 
@@ -62,11 +61,10 @@ def new_net(opt: Config) -> TransformerNet:
     return net.train()
 
 
-def save_net(path: Path, net: TransformerNet, opt: Config, step: int) -> None:
-    """存半精度的权重，够画画用；比断点小得多。"""
-    weights = {name: value.half() for name, value in net.state_dict().items()}
-    save_checkpoint(path, {"project": PROJECT, "model": weights, "step": step,
-                           "config": {name: getattr(opt, name) for name in LEARNT}})
+def portable(net: TransformerNet, opt: Config) -> dict:
+    """权重文件的内容：半精度的权重和 LEARNT 各项，够画画用；比断点小得多。"""
+    return {"model": {name: value.half() for name, value in net.state_dict().items()},
+            "config": {name: getattr(opt, name) for name in LEARNT}}
 
 
 def read_style(opt: Config) -> t.Tensor:

@@ -1,14 +1,10 @@
 """AI 诗人：python main.py train | gen | test | prepare | help"""
 
 import math
-import time
-from dataclasses import asdict
-from pathlib import Path
 
 import torch as t
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from config import Config
 from data import SENTENCE_END, LengthBatchSampler, PoemDataset, Vocabulary, load_poems, split_poems
@@ -24,21 +20,7 @@ from poet import (
     starting_point,
 )
 from rules import FORMS, check_known, clean, layout, lines_of, make_rule
-from utils import (
-    UserError,
-    Visualizer,
-    batches,
-    load_optimizer,
-    load_scheduler,
-    load_state,
-    quote,
-    resume_point,
-    run,
-    save_checkpoint,
-    seed_step,
-    set_aside,
-    setup,
-)
+from utils import Job, UserError, load_state, run, say, seed_step, setup
 
 FIXED = (*MODEL_OPTIONS, "batch_size", "maxlen", "seed", "model_path")      # 接着训练时不能换的选项
 SAMPLE_HEADS = "春江花月夜凉如水"             # 训练中以这些字开头各写一首，看看进步
@@ -47,17 +29,16 @@ SAMPLE_HEADS = "春江花月夜凉如水"             # 训练中以这些字开
 def train(opt: Config) -> None:
     """训练一个诗人，结果存在 runs/<env>/"""
     runtime = setup(opt.use_gpu)
-    folder = Path("runs") / opt.env
-    last = resume_point(opt, folder, PROJECT, FIXED)
+    job = Job(opt, PROJECT, FIXED, runtime, unit="字")
 
     parts = split_poems(load_poems(opt.data_path, opt.category, opt.author, opt.constrain))
     if not parts["train"] or not parts["val"]:
         raise UserError(f"诗太少：训练集 {len(parts['train'])} 首、验证集 {len(parts['val'])} 首，都要至少一首")
-    vocabulary, weights = starting_point(opt, last, parts)
+    job.match_data(fingerprint(parts))
+    vocabulary, weights = starting_point(opt, job.last, parts)
     train_set = PoemDataset(parts["train"], vocabulary, opt.maxlen)
     val_set = PoemDataset(parts["val"], vocabulary)
-    sampler = LengthBatchSampler(train_set, opt.batch_size, opt.seed, rank=runtime.rank,
-                                 world_size=runtime.world_size)
+    sampler = LengthBatchSampler(train_set, opt.batch_size, opt.seed, rank=runtime.rank, world_size=runtime.world_size)
     loader = DataLoader(train_set, batch_sampler=sampler, collate_fn=t.stack, num_workers=opt.num_workers)
     if not len(loader):
         raise UserError("批数比进程数还少：减小 --batch-size，或少开进程")
@@ -65,83 +46,35 @@ def train(opt: Config) -> None:
     seed_step(opt.seed)
     model = build_model(opt, vocabulary)
     if weights:
-        load_state(model, weights, folder / "last.pth" if last else opt.model_path)
+        load_state(model, weights, opt.model_path)
     net = runtime.wrap(model)
     optimizer = t.optim.AdamW(net.parameters(), lr=opt.lr, weight_decay=opt.weight_decay)
-    total = opt.max_epoch * len(loader)
-    scheduler = t.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, opt, total))
-    step, best, elapsed = 0, math.inf, 0.0
-    if last:
-        load_optimizer(optimizer, last["optimizer"], opt, folder / "last.pth", lr="lr", weight_decay="weight_decay")
-        load_scheduler(scheduler, last["scheduler"], folder / "last.pth")
-        step, best, elapsed = last["step"], last["best"], last["elapsed"]
+    record = job.start(model=model, optimizer=optimizer, best=math.inf, vocabulary=vocabulary.characters)
 
-    if runtime.is_main and not last:
-        set_aside(folder)
-    vis = Visualizer(opt.env, folder, first_step=step, enabled=runtime.is_main)
-    stop = min(total, opt.max_steps or total)
-    begin, recent, characters, data = time.time() - elapsed, [], 0, fingerprint(parts)
-
-    def save(name: str, **more) -> None:
-        save_checkpoint(folder / name, {"project": PROJECT, "config": asdict(opt), "step": step, "best": best,
-                                        "vocabulary": vocabulary.characters, **more})
-
-    def save_last() -> None:
-        save("last.pth", model=model.state_dict(), optimizer=optimizer.state_dict(),
-             scheduler=scheduler.state_dict(), data=data, elapsed=time.time() - begin)
-
-    while step < stop:
-        epoch, done = divmod(step, len(loader))
-        sampler.set_position(epoch, done)
+    for epoch in job.epochs(loader):
         net.train()
-        bar = tqdm(batches(loader), f"第 {epoch + 1}/{opt.max_epoch} 轮", len(loader), initial=done,
-                   disable=not runtime.is_main, leave=False)
-        start_time, counted = time.time(), characters
-        for ids in bar:                                         # (B, T+1)
-            if step == stop:
-                break
-            seed_step(opt.seed, step + 1, runtime.rank)         # 丢弃层的随机数只看第几步
+        for ids in epoch:                                           # (B, T+1)
+            lr = opt.lr * lr_factor(job.step, opt, job.total)
+            optimizer.param_groups[0]["lr"] = lr
             ids = ids.to(runtime.device)
             with runtime.autocast(opt.cpu_bf16):
-                scores, _ = net(ids[:, :-1])                    # (B, T, V)
+                scores, _ = net(ids[:, :-1])                        # (B, T, V)
                 loss = F.cross_entropy(scores.flatten(0, 1), ids[:, 1:].flatten())
             optimizer.zero_grad()
             loss.backward()
             t.nn.utils.clip_grad_norm_(net.parameters(), opt.grad_clip)
             optimizer.step()
-            scheduler.step()
-            step += 1
-            recent.append(loss.detach())
-            characters += ids[:, 1:].numel()
-
-            if Path(opt.debug_file).exists():
-                import ipdb
-                ipdb.set_trace()
-            if runtime.is_main and (step % opt.plot_every == 0 or step == stop):
-                mean = t.stack(recent).mean().item()
-                recent.clear()
-                bar.set_postfix(loss=f"{mean:.3f}")
-                vis.plot_many({"loss": mean, "lr": scheduler.get_last_lr()[0]}, step)
-                show_samples(model, vocabulary, vis, folder, step)
+            epoch.log(ids[:, 1:].numel(), loss=loss, lr=lr)
+            if runtime.is_main and (job.step + 1) % opt.plot_every == 0:
+                show_samples(model, vocabulary, job)
                 net.train()
-                if step % len(loader) and step != stop:         # 轮末的断点要等验证之后再存
-                    save_last()
-        bar.close()
 
-        speed, = runtime.sum((characters - counted) / (time.time() - start_time))
-        if step % len(loader) == 0 or step == stop:
-            nats = evaluate(net, val_set, opt.batch_size, runtime)
-            if runtime.is_main:
-                vis.plot("val_nats", nats, step)
-                print(f"第 {epoch + 1} 轮，第 {step} 步：验证集 {nats:.4f} nats/字，困惑度 {math.exp(nats):.1f}，"
-                      f"{speed:,.0f} 字/秒，共 {(time.time() - begin) / 60:.1f} 分钟")
-                if nats < best:
-                    best = nats
-                    save("best.pth", model=half(model.state_dict()))
-                save_last()
-    vis.close()
-    if runtime.is_main:
-        print(f"完成。作诗：python main.py gen --model-path={quote(folder / 'best.pth')}")
+        nats = evaluate(net, val_set, opt.batch_size, runtime)
+        if nats < record.best:
+            record.best = nats
+            job.save("best.pth", model=half(model.state_dict()))
+        epoch.report(f"验证集 {nats:.4f} nats/字，困惑度 {math.exp(nats):.1f}", val_nats=nats)
+    say(f"完成。作诗：python main.py gen --model-path={job.path('best.pth')}")
 
 
 def gen(opt: Config) -> None:
@@ -194,15 +127,15 @@ def lr_factor(step: int, opt: Config, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1, progress)))
 
 
-def show_samples(model: t.nn.Module, vocabulary: Vocabulary, vis: Visualizer, folder: Path, step: int) -> None:
+def show_samples(model: t.nn.Module, vocabulary: Vocabulary, job: Job) -> None:
     """以「春江花月夜凉如水」各字开头写八首，显示并附到 runs/<env>/samples.txt。"""
     heads = [head for head in SAMPLE_HEADS if not vocabulary.unknown(head)]
     rules = [make_rule(Config(start_words=head), vocabulary) for head in heads]
     if rules:
         poems = "\n".join(generate(model, vocabulary, rules, "", Config.temperature, top_p=Config.top_p))
-        vis.log(poems, "poems", step)
-        with open(folder / "samples.txt", "a", encoding="utf-8") as file:
-            file.write(f"第 {step} 步\n{poems}\n\n")
+        job.vis.log(poems, "poems", job.step + 1)
+        with open(job.folder / "samples.txt", "a", encoding="utf-8") as file:
+            file.write(f"第 {job.step + 1} 步\n{poems}\n\n")
 
 
 def half(weights: dict[str, t.Tensor]) -> dict[str, t.Tensor]:

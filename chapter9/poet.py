@@ -40,10 +40,8 @@ def load_model(opt: Config, device: t.device) -> tuple[t.nn.Module, Vocabulary]:
 
 
 def starting_point(opt: Config, last: dict | None, parts: dict) -> tuple[Vocabulary, dict | None]:
-    """训练用的词表和初始权重：来自断点、--model-path（微调），或从数据新建（权重为 None）。"""
+    """训练用的词表和初始权重：微调时来自 --model-path，接着训练时词表来自断点 last，不然从数据新建；后两种没有权重（None）。"""
     content = last
-    if last and last["data"] != fingerprint(parts):
-        raise UserError(f"runs/{opt.env}/last.pth 是用另一份数据训练的：换回原来的数据选项，或去掉 --resume")
     if not last and opt.model_path:
         content = load_checkpoint(opt.model_path, PROJECT)
         config = saved_config(Config, content["config"], opt.model_path, MODEL_OPTIONS)
@@ -54,7 +52,7 @@ def starting_point(opt: Config, last: dict | None, parts: dict) -> tuple[Vocabul
         return Vocabulary.build(poem.text for part in parts.values() for poem in part), None
     vocabulary = Vocabulary(content["vocabulary"])
     check_poems([poem for part in parts.values() for poem in part], vocabulary)
-    return vocabulary, content["model"]
+    return vocabulary, None if last else content["model"]
 
 
 def check_poems(poems: list, vocabulary: Vocabulary) -> None:

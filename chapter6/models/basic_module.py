@@ -1,17 +1,17 @@
-"""各个网络的基类：存、取权重，以及从 ImageNet 权重开始。"""
+"""各个网络的基类：载入权重，以及从 ImageNet 权重开始。"""
 
 from pathlib import Path
 
 import torch as t
 from torch import nn
 
-from utils import UserError, legible, load_checkpoint, load_state, save_checkpoint
+from utils import UserError, legible, load_checkpoint, load_state
 
 PROJECT = "dogcat"
 
 
 class BasicModule(nn.Module):
-    """在 nn.Module 上加 save、load 和 load_pretrained。
+    """在 nn.Module 上加 load 和 load_pretrained。
 
     子类要有 `head`：分类层参数名的开头；换任务时只有这一层从头学，其余可以用 ImageNet 权重。
     输入是 (B, 3, H, W)，已按 `mean`、`std` 归一化，输出 (B, 类别数) 的得分。
@@ -24,13 +24,8 @@ class BasicModule(nn.Module):
     torchvision_name = ""               # torchvision 里对应的网络，空为没有
     min_size = 32                       # 图片的边长至少多少
 
-    def save(self, path: str | Path, **others) -> None:
-        """存权重到 path；others 是一并记下的数、文本、字典和列表。"""
-        save_checkpoint(path, {"project": PROJECT, "model_name": type(self).__name__,
-                               "model": self.state_dict(), **others})
-
     def load(self, path: str | Path) -> dict:
-        """取回 save 存的权重，返回文件里的全部内容。别的网络的权重抛出 UserError。"""
+        """载入 train 存的权重（runs/<env>/ 里的 best.pth、last.pth），返回文件里的全部内容。别的网络的权重抛出 UserError。"""
         content = load_checkpoint(path, PROJECT)
         if content["model_name"] != type(self).__name__:
             raise UserError(f"{legible(str(path))} 是 {content['model_name']} 的权重，不是 {type(self).__name__} 的："

@@ -16,6 +16,7 @@ from classifier import load_model
 from data import DogCat
 from data.prepare import list_source
 from models import SqueezeNet
+from utils import save_checkpoint
 
 ENV = "dogcat"
 TRAIN = ["--train-data-root=train", *TINY, "--plot-every=1"]
@@ -95,7 +96,8 @@ def write_photos() -> None:
 
 
 def write_weights() -> None:
-    SqueezeNet(2).save("tiny.pth", classes=["cat", "dog"], image_size=32, temperature=1.5)
+    save_checkpoint("tiny.pth", {"project": "dogcat", "model_name": "SqueezeNet", "model": SqueezeNet(2).state_dict(),
+                                 "classes": ["cat", "dog"], "image_size": 32, "temperature": 1.5})
 
 
 # (文件名, 写出一个好的, 读它)：test_mutated_files 用

@@ -73,13 +73,13 @@ def test_two_processes_equal_one(pictures, monkeypatch):
 def test_debug_file_enters_ipdb(pictures, monkeypatch):
     monkeypatch.chdir(pictures)
     entered = []
-    monkeypatch.setattr("ipdb.set_trace", lambda: entered.append(1))
+    monkeypatch.setattr("ipdb.set_trace", lambda frame: entered.append(frame.f_code.co_name))
     options = ["--train-data-root=train", *TINY, "--max-steps=2"]
     call("train", *options)
     assert entered == []
     (pictures / "debug_dogcat").touch()
     call("train", *options)
-    assert entered == [1, 1]
+    assert entered == ["train", "train"]                 # 停在 train 里，看得到它的变量
 
 
 def test_fine_tuning_starts_from_the_given_weights(pictures, monkeypatch):

@@ -9,7 +9,9 @@ from conftest import TINY, noise_picture
 from helpers import PROJECT, Config, write_zip
 
 from data import Avatars
-from gan import build_netg, load_part, save_part
+from gan import PROJECT as AVATAR
+from gan import build_netg, load_part, portable
+from utils import save_checkpoint
 
 ENV = "avatar"
 TRAIN = ["--data-path=faces", *TINY]                    # 每轮 2 批，轮末存断点
@@ -73,6 +75,6 @@ def write_zip_of_pictures() -> None:
 # (文件名, 写出一个好的, 读它)：test_mutated_files 用
 READERS = [("faces.zip", write_zip_of_pictures, lambda: Avatars("faces.zip", 64, 10)),
            ("faces/3.png", lambda: None, lambda: Avatars("faces", 64, 10)),
-           ("netg.pth", lambda: save_part(Path("netg.pth"), "netg", SMALL, build_netg(SMALL), step=1),
+           ("netg.pth", lambda: save_checkpoint("netg.pth", {"project": AVATAR, "step": 1, **portable("netg", SMALL, build_netg(SMALL))}),
             lambda: load_part("netg", Config(), "netg.pth"))]
 SMALL = Config(image_size=64, ngf=2, nz=4)

@@ -1,7 +1,8 @@
 """五个项目共用的小工具。原件在 chapter6/utils/，其余四份逐字节相同（make sync-utils）。"""
 
-from .checkpoint import load_checkpoint, load_optimizer, load_scheduler, load_state, resume_point, save_checkpoint, saved_config, set_aside
+from .checkpoint import load_checkpoint, load_state, save_checkpoint, saved_config
 from .files import UserError, check_target, legible, quote, refusing, replacing, say
+from .job import Job
 from .loading import BatchSampler, batches
 from .options import BaseConfig, Choice, Range, run
 from .pictures import SUFFIXES, check_picture, choose_pictures, complain, find_pictures, is_data, open_picture, open_zip, read_member, save_picture

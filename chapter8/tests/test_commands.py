@@ -13,7 +13,7 @@ from PIL import Image
 
 from config import Config
 from models import VGG16, TransformerNet, vgg16
-from style import save_net
+from style import PROJECT, portable
 from utils import save_checkpoint
 
 
@@ -256,7 +256,7 @@ def test_evaluate(pictures, random_vgg, tiny, capsys):
 def test_options_that_the_weights_were_trained_with(workdir, capsys):
     """权重里记着训练时的选项：没有亲手给出的跟着它。"""
     from style import load_net
-    save_net(Path("big.pth"), TransformerNet(8), Config(width=8, style_weight=7.5, style_path="x.png"), 10)
+    save_checkpoint("big.pth", {"project": PROJECT, "step": 10, **portable(TransformerNet(8), Config(width=8, style_weight=7.5, style_path="x.png"))})
     opt = Config().parse({"model_path": "big.pth", "style_weight": "2"})
     load_net(opt)
     assert opt.width == 8 and opt.style_path == "x.png" and opt.style_weight == 2

@@ -1,13 +1,12 @@
 """存取断点和权重：写到一半断电也不会弄坏旧文件，读文件时不执行其中的代码。"""
 
-import time
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
 import torch as t
 
-from .files import UserError, claim, legible, refusing, replacing, say
+from .files import UserError, legible, refusing, replacing, say
 
 
 def save_checkpoint(path: str | Path, content: dict) -> None:
@@ -69,54 +68,3 @@ def saved_config(kind: type, saved: dict, path: str | Path, names: Iterable[str]
         if these:
             say(f"{legible(str(path))} 的选项 {'、'.join(these)} {then}")
     return kind(**{name: value for name, value in saved.items() if name in known})
-
-
-def resume_point(opt, folder: Path, project: str, fixed: tuple[str, ...]) -> Content | None:
-    """opt.resume 时占住 folder，返回其中 last.pth 的内容，并把没有亲手给出的选项恢复成当时的值（走满了的 max_steps 除外）；否则返回 None。
-    没有断点，或亲手给出的选项里有 `fixed` 中的一个（换了就接不上）与当时不同，抛出 UserError；其余亲手给出的用新的。"""
-    if not opt.resume:
-        return None
-    path = folder / "last.pth"
-    if not path.is_file():
-        raise UserError(f"没有断点 {path}，无法 --resume：去掉它从头训练，或用 --env 指明是哪一次")
-    claim(folder)
-    content = load_checkpoint(path, project)
-    if "elapsed" not in content:
-        raise UserError(f"{path} 是用来使用的权重（best.pth 之类），不是断点：换回原来的 last.pth，或用 --model-path 从这份权重开始")
-    saved = saved_config(type(opt), content["config"], path, fixed=fixed)
-    for name, value in vars(saved).items():
-        if name not in opt.given:
-            setattr(opt, name, value)
-        elif name in fixed and getattr(opt, name) != value:
-            raise UserError(f"{path} 的 {name} 是 {value}，与给出的 {getattr(opt, name)} 不符：去掉这个选项")
-    if "max_steps" not in opt.given and content["step"] >= opt.max_steps:
-        opt.max_steps = 0                               # 接着训练，就是要走下去
-    return content
-
-
-def load_optimizer(optimizer: t.optim.Optimizer, state: dict, opt, path: str | Path, **options: str) -> None:
-    """恢复已按 opt 造好的优化器，但亲手给出的超参数用新的。options 是 选项名="参数组里的名字"，如 lr="lr"、beta1="betas"。"""
-    keys = {"initial_lr", *(key for option, key in options.items() if option in opt.given)}
-    fresh = [{key: group[key] for key in keys & set(group)} for group in optimizer.param_groups]
-    load_state(optimizer, state, path)
-    for group, new in zip(optimizer.param_groups, fresh):
-        group.update(new)
-
-
-def load_scheduler(scheduler: t.optim.lr_scheduler.LambdaLR, state: dict, path: str | Path) -> None:
-    """恢复 LambdaLR 走到了第几步，在 load_optimizer 之后；最大的学习率是造它时的：没有亲手给出 lr，就是当时的。"""
-    rates = scheduler.base_lrs
-    load_state(scheduler, state, path)
-    scheduler.base_lrs, scheduler.last_epoch, scheduler._step_count = rates, scheduler.last_epoch - 1, scheduler._step_count - 1
-    scheduler.step()                                    # 回到那一步，算出那时的学习率
-
-
-def set_aside(folder: Path) -> None:
-    """占住 folder（见 claim），把上一次训练的结果整个移到 <folder>-<时间>/。"""
-    claim(folder)
-    if (folder / "last.pth").exists():
-        moved = folder.with_name(f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}")
-        while moved.exists():                           # 同一秒里已经移过一次
-            moved = moved.with_name(f"{moved.name}-2")
-        folder.rename(moved)
-        print(f"上一次训练的结果移到 {legible(moved)}")
