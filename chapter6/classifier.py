@@ -45,6 +45,23 @@ def parameter_groups(model: BasicModule, opt: Config, tuned: bool) -> list[dict]
             for params, lr in ((head, opt.lr), (rest, opt.lr * (opt.backbone_lr if tuned else 1)))]
 
 
+def set_train(net: t.nn.Module, freeze_bn: bool) -> None:
+    """置于训练模式；freeze_bn 时批归一化仍留在验证模式，用权重里的统计量。"""
+    net.train()
+    for module in net.modules():
+        if freeze_bn and isinstance(module, t.nn.BatchNorm2d):
+            module.eval()
+
+
+@t.no_grad()
+def update_average(average: t.nn.Module, model: t.nn.Module, keep: float) -> None:
+    """average 的每个参数保留 keep，其余换成 model 的；批归一化的统计量照抄。"""
+    for mean, new in zip(average.parameters(), model.parameters()):
+        mean.lerp_(new, 1 - keep)
+    for mean, new in zip(average.buffers(), model.buffers()):
+        mean.copy_(new)
+
+
 def load_model(opt: Config, device: t.device) -> tuple[BasicModule, int, float]:
     """载入 opt.model_path（空则为自带权重），返回网络、它训练时的 image_size 和校准概率的温度。"""
     path = opt.model_path or SHIPPED

@@ -1,8 +1,6 @@
 """猫狗分类：python main.py train | val | test | predict | prepare | help"""
 
 import copy
-import csv
-import io
 import math
 from functools import partial
 
@@ -17,14 +15,24 @@ from classifier import (
     new_model,
     parameter_groups,
     score,
+    set_train,
     starts_from_imagenet,
+    update_average,
 )
 from config import Config
 from data import CLASSES, DogCat, augment, read_image
 from data.prepare import prepare as prepare_data
 from evaluation import Part, split_parts
 from models.basic_module import PROJECT
-from prediction import Readable, draw_grid, grid_size, images_at, judge, known_answers
+from prediction import (
+    Readable,
+    draw_grid,
+    grid_size,
+    images_at,
+    judge,
+    known_answers,
+    write_table,
+)
 from stranger import Stranger
 from utils import (
     BatchSampler,
@@ -34,7 +42,6 @@ from utils import (
     check_target,
     complain,
     legible,
-    replacing,
     run,
     say,
     seed_step,
@@ -126,15 +133,7 @@ def test(opt: Config) -> None:
         start = len(rows) + len(bad)
         rows.update((start + i, row) for i, (row, problem) in enumerate(zip(shares.tolist(), problems)) if not problem)
         bad += filter(None, problems)
-    # 两类时像 Kaggle 要的那样只写一列：后一类（狗）的概率；更多类时各写一列
-    header, first = (["id", "label"], 1) if len(CLASSES) == 2 else (["id", *CLASSES], 0)
-    table = io.StringIO(newline="")
-    writer = csv.writer(table)
-    writer.writerow(header)
-    writer.writerows([dataset.targets[i], *(f"{p:.6f}" for p in row[first:])] for i, row in rows.items())
-    with replacing(opt.result_file) as file:
-        file.write(table.getvalue().encode())
-    print(f"{len(rows)} 张的结果写入 {legible(opt.result_file)}")
+    write_table([(dataset.targets[i], row) for i, row in rows.items()], opt.result_file)
     answers = {place / name: label for place, _ in dataset.files for name, label in known_answers(place).items()}
     if all(dataset.paths[i] in answers for i in rows):
         targets = t.tensor([CLASSES.index(answers[dataset.paths[i]]) for i in rows])
@@ -168,23 +167,6 @@ def predict(opt: Config) -> None:
 def prepare(opt: Config) -> None:
     """检查自带数据；--source=npm 重新画图标；--source=Kaggle 的 zip 或文件夹，检查并解开"""
     prepare_data(opt.source)
-
-
-def set_train(net: t.nn.Module, freeze_bn: bool) -> None:
-    """置于训练模式；freeze_bn 时批归一化仍留在验证模式，用权重里的统计量。"""
-    net.train()
-    for module in net.modules():
-        if freeze_bn and isinstance(module, t.nn.BatchNorm2d):
-            module.eval()
-
-
-@t.no_grad()
-def update_average(average: t.nn.Module, model: t.nn.Module, keep: float) -> None:
-    """average 的每个参数保留 keep，其余换成 model 的；批归一化的统计量照抄。"""
-    for mean, new in zip(average.parameters(), model.parameters()):
-        mean.lerp_(new, 1 - keep)
-    for mean, new in zip(average.buffers(), model.buffers()):
-        mean.copy_(new)
 
 
 @t.inference_mode()

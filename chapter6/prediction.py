@@ -1,5 +1,7 @@
 """predict 和 test 用到的：找图片、逐批判断、找已知的答案、把判断画成一张图。"""
 
+import csv
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +15,16 @@ from config import Config
 from data import CLASSES
 from data.dataset import read_rows
 from models.basic_module import BasicModule
-from utils import Runtime, UserError, batches, find_pictures, open_picture, save_picture
+from utils import (
+    Runtime,
+    UserError,
+    batches,
+    find_pictures,
+    legible,
+    open_picture,
+    replacing,
+    save_picture,
+)
 
 CELL, CAPTION, COLUMNS = 112, 18, 9     # 每格图的边长、说明的高度（像素），一行几格
 RIGHT, WRONG, UNKNOWN = "#1a7f37", "#cf222e", "#333333"
@@ -47,6 +58,18 @@ def judge(images: Readable, model: BasicModule, temperature: float, opt: Config,
     loader = DataLoader(images, opt.batch_size, num_workers=opt.num_workers)
     for batch, problems in tqdm(batches(loader), "判断", len(loader), leave=False, delay=1):
         yield batch, (score(model, batch, runtime, opt.cpu_bf16) / temperature).softmax(1), problems
+
+
+def write_table(rows: list[tuple[int, list[float]]], path: str) -> None:
+    """rows 是一张张图的（号码，各类的概率），写成 csv。两类时像 Kaggle 要的那样只写一列：后一类（狗）的概率；更多类时各写一列。"""
+    header, first = (["id", "label"], 1) if len(CLASSES) == 2 else (["id", *CLASSES], 0)
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(header)
+    writer.writerows([number, *(f"{p:.6f}" for p in row[first:])] for number, row in rows)
+    with replacing(path) as file:
+        file.write(table.getvalue().encode())
+    print(f"{len(rows)} 张的结果写入 {legible(path)}")
 
 
 def known_answers(root: str | Path) -> dict[str, str]:

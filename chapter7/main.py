@@ -9,8 +9,8 @@ from torch.utils.data import DataLoader
 
 from config import Config
 from data import Avatars, collate, to_input
-from data.prepare import held_out
 from data.prepare import prepare as prepare_data
+from evaluation import report
 from gan import (
     PROJECT,
     SHIPPED,
@@ -25,26 +25,15 @@ from gan import (
     update_average,
 )
 from losses import LOSSES, Hinge
-from metrics import (
-    MAIN,
-    extract,
-    frechet_distance,
-    gaussian,
-    load_reference,
-    make_judge,
-    nearest,
-    precision_recall,
-    save_reference,
-)
 from models import FeatureD
 from pictures import grid, grid_size, save_animation, walk
 from utils import (
     BatchSampler,
     Job,
+    Runtime,
     UserError,
     check_picture,
     check_target,
-    legible,
     run,
     save_picture,
     say,
@@ -53,7 +42,6 @@ from utils import (
 )
 
 FIXED = ("arch", "nz", "ngf", "ndf", "image_size", "loss", "texture", "batch_size", "seed", "netg_path", "netd_path")   # 接着训练时不能换的选项
-NEAREST = 10                            # evaluate 画出最像训练图的这么多张
 FIXED_NOISE = 64                        # 训练中始终用这么多个不变的噪声画图，看进步
 
 
@@ -64,11 +52,7 @@ def train(opt: Config) -> None:
     seed_step(opt.seed)
     netg, netd = (build_netg(opt), build_netd(opt)) if job.last else load_pair(opt, default={})
     fixed_noise = t.randn(FIXED_NOISE, opt.nz)
-
-    dataset = Avatars(opt.data_path, opt.image_size, opt.cache_mb)
-    job.match_data(dataset.fingerprint())
-    sampler = BatchSampler(len(dataset), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
-    loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=opt.num_workers if dataset.cache is None else 0)
+    loader = make_loader(opt, job)
 
     layout = t.channels_last if opt.channels_last else t.contiguous_format
     netg, netd = (net.to(runtime.device, memory_format=layout) for net in (netg, netd))
@@ -100,10 +84,7 @@ def train(opt: Config) -> None:
                     loss_d, real, fake = loss.discriminator(netd, images, fakes.detach(), job.step)  # 截断，梯度不流回生成器
                     if texture:
                         loss_d = loss_d + Hinge.discriminator(texture, images, fakes.detach())[0]
-                optimizer_d.zero_grad()
-                loss_d.backward()
-                average_gradients(judges, runtime)
-                optimizer_d.step()
+                descend(loss_d, optimizer_d, judges, runtime)
                 values |= {"loss_d": loss_d, "D(x)": loss.show(real), "D(G(z))": loss.show(fake)}
 
             if train_g:                                             # 生成器：让假图的得分高
@@ -112,25 +93,35 @@ def train(opt: Config) -> None:
                     loss_g = loss.generator(netd(fakes))
                     if texture:
                         loss_g = loss_g + opt.texture * Hinge.generator(texture(fakes))
-                optimizer_g.zero_grad()
-                loss_g.backward()
-                average_gradients(netg, runtime)
-                optimizer_g.step()
+                descend(loss_g, optimizer_g, netg, runtime)
                 update_average(average, netg, min(opt.ema, (job.step + 1) / (job.step + 10)))
                 values |= {"loss_g": loss_g}
             epoch.log(len(images), **values)
 
         calibrate(average, opt.nz, runtime.device)
         if runtime.is_main:
-            pictures = sample(average, fixed_noise, runtime, opt.batch_size)
-            save_picture(grid(pictures), samples / f"epoch_{epoch.number:03d}.png", "--save-path")
-            job.vis.img("fixed_noise", pictures[:16] / 255, job.step)
-        numbered = [f"netg_{epoch.number}.pth"] if epoch.number % opt.save_every == 0 else []
-        for name in ["netg.pth", *numbered]:
-            job.save(name, **portable("netg", opt, average))
+            show_samples(sample(average, fixed_noise, runtime, opt.batch_size), samples, epoch.number, job)
         job.save("netd.pth", **portable("netd", opt, netd))
+        for name in ["netg.pth"] + [f"netg_{epoch.number}.pth"] * (epoch.number % opt.save_every == 0):
+            job.save(name, **portable("netg", opt, average))
         epoch.report("，".join(f"{name} {epoch.mean(name):.3f}" for name in epoch.sums))
     say(f"完成。生成：python main.py generate --netg-path={job.path('netg.pth')} --netd-path={job.path('netd.pth')}")
+
+
+def make_loader(opt: Config, job: Job) -> DataLoader:
+    """训练图片，一批 (B, 3, S, S) 的 uint8。"""
+    dataset = Avatars(opt.data_path, opt.image_size, opt.cache_mb)
+    job.match_data(dataset.fingerprint())
+    sampler = BatchSampler(len(dataset), opt.batch_size, opt.seed, job.runtime.rank, job.runtime.world_size)
+    return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=opt.num_workers if dataset.cache is None else 0)
+
+
+def descend(loss: t.Tensor, optimizer: t.optim.Optimizer, net: nn.Module, runtime: Runtime) -> None:
+    """让 net 沿 loss 下降的方向走一步。"""
+    optimizer.zero_grad()
+    loss.backward()
+    average_gradients(net, runtime)
+    optimizer.step()
 
 
 def samples_folder(opt: Config, job: Job) -> Path:
@@ -140,6 +131,12 @@ def samples_folder(opt: Config, job: Job) -> Path:
     if opt.save_path and not job.last and any(folder.glob("epoch_*.png")):
         raise UserError(f"--save-path={opt.save_path} 里已有 epoch_*.png，从头训练会盖掉它们：换一个文件夹")
     return folder
+
+
+def show_samples(pictures: t.Tensor, folder: Path, number: int, job: Job) -> None:
+    """第 number 轮的样图：存一张，网页上显示前 16 张。"""
+    save_picture(grid(pictures), folder / f"epoch_{number:03d}.png", "--save-path")
+    job.vis.img("fixed_noise", pictures[:16] / 255, job.step)
 
 
 def generate(opt: Config) -> None:
@@ -176,53 +173,7 @@ def evaluate(opt: Config) -> None:
     """FID、精确率与召回率，对照没训练过的图；再看生成的图是不是抄了训练集"""
     runtime = setup(opt.use_gpu)
     netg = load_part("netg", opt, opt.netg_path or SHIPPED["netg"]).to(runtime.device)
-    judge = make_judge(runtime.device, opt.vgg_path)
-    # 自带的权重有存好的对照，但没有训练图；自己训练的，对照默认是没训练过的 DiceBear 头像
-    place = opt.ref_path or (held_out(opt.eval_num) if opt.netg_path else SHIPPED["reference"])
-    has_pictures = Path(place).suffix != ".pth"
-    if opt.save_ref:
-        if not has_pictures:
-            raise UserError(f"--save-ref 要从图片算起，而对照 {legible(place)} 已经是存好的：用 --ref-path 给出图片")
-        check_target(opt.save_ref, "--save-ref", [opt.netg_path or SHIPPED["netg"]])
-    known = Avatars(place, opt.image_size, opt.cache_mb, "--ref-path") if has_pictures else None
-    training = Avatars(opt.data_path, opt.image_size, opt.cache_mb) if opt.netg_path or "data_path" in opt.given else None
-    if training:
-        check_picture(opt.nearest_img, "--nearest-img", [data.path / name for data in (known, training) if data for name in data.names])
-    if has_pictures:
-        count = min(opt.eval_num, len(known))
-        real = extract(known[list(range(count))], judge, runtime, "对照的特征")
-        reference = {name: gaussian(features) for name, features in real.items()}
-        if opt.save_ref:
-            save_reference(opt.save_ref, reference, count)
-    else:
-        reference, count = load_reference(place)
-        count = min(opt.eval_num, count)
-        if opt.vgg_path and len(reference) == 1:
-            raise UserError(f"对照 {legible(place)} 里没有 VGG16 的特征：用 --ref-path 给出图片，或去掉 --vgg-path")
-
-    seed_step(opt.seed)
-    noise = t.randn(count, opt.nz) * opt.gen_std + opt.gen_mean
-    untrained = build_netg(opt).to(runtime.device)
-    calibrate(untrained, opt.nz, runtime.device)
-    pictures = sample(netg, noise, runtime, opt.batch_size)
-    fake = extract(pictures, judge, runtime, "生成的特征")
-    blank = extract(sample(untrained, noise, runtime, opt.batch_size), judge, runtime, "未训练的特征")
-    print(f"{count} 张生成的，对照 {legible(place)}：")
-    for name in filter(reference.__contains__, fake):
-        fid, start = (frechet_distance(reference[name], gaussian(part[name])) for part in (fake, blank))
-        print(f"  FID（{name}）{fid:.2f}，是未训练的生成器（{start:.2f}）的 {fid / start:.1%}")
-    if has_pictures:
-        precision, recall = precision_recall(real[MAIN], fake[MAIN])
-        print(f"  精确率 {precision:.1%}，召回率 {recall:.1%}")
-
-    if training:
-        pool = training[list(range(len(training)))]
-        index, distance = nearest(pictures, pool)
-        usual = f"，没训练过的 {nearest(known[list(range(count))], pool)[1].median():.1f}" if has_pictures else ""
-        closest = distance.argsort()[:NEAREST]
-        save_picture(grid(t.cat([pictures[closest], pool[index[closest]]]), NEAREST), opt.nearest_img, "--nearest-img")
-        print(f"到最像的训练图的距离（灰度级，中位数）：生成的 {distance.median():.1f}{usual}；"
-              f"最近的 {NEAREST} 张和它们的训练图存到 {opt.nearest_img}")
+    report(netg, opt, runtime)
 
 
 def prepare(opt: Config) -> None:

@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw
 from config import Config
 from data.prepare import prepare, save_vgg, saved_source
 from models import VGG16, TransformerNet, vgg16
-from style import PROJECT, portable
+from style import PROJECT as STYLE
+from style import portable
 from utils import UserError, save_checkpoint
 
 TRAIN = ["--data-root=photos", "--style-path=painting.png", "--style-size=64", "--image-size=64", "--width=4",
@@ -104,7 +105,7 @@ def tiny(tmp_path_factory):
     """一份没训练过的小网络的权重，用来试 stylize。"""
     t.manual_seed(1)
     path = tmp_path_factory.mktemp("tiny") / "style.pth"
-    save_checkpoint(path, {"project": PROJECT, "step": 0, **portable(random_net(4), Config(width=4, style_path="painting.png"))})
+    save_checkpoint(path, {"project": STYLE, "step": 0, **portable(random_net(4), Config(width=4, style_path="painting.png"))})
     return path
 
 
