@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import typing
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +32,9 @@ from faults import (
     give_archives,
     place,  # noqa: F401
 )
-from helpers import PROJECT, Config, call, fails, one_line, program
+from helpers import PROJECT, Config, call, fails, one_line, program, spawn
 
-from utils import UserError, load_checkpoint, run, save_checkpoint
+from utils import UserError, job, load_checkpoint, run, save_checkpoint
 
 LAST = Path("runs", ENV, "last.pth")
 ENDLESS = [*TRAIN, "--max-epoch=100000"]
@@ -69,6 +70,7 @@ class Launcher:
 
 def serve() -> None:
     import torch._dynamo  # noqa: F401                  # 优化器走第一步时才导入，占去大半时间
+    job.SAVE_SECONDS = 0                                # 画一次曲线就存一次，不等一分钟
     gc.freeze()                                         # 子进程结束时不必再清点这些
     for line in sys.stdin:                              # 直到被 launcher 结束
         order = json.loads(line)
@@ -313,6 +315,36 @@ def test_ctrl_c_stops_soon_and_says_how_to_go_on(place, launcher):
     step = load_checkpoint(last, program.PROJECT)["step"]
     call("train", "--resume", "--env=stopped", "--num-workers=0", f"--max-steps={step + 1}")
     assert load_checkpoint(last, program.PROJECT)["step"] == step + 1
+
+
+def workers_of(agent: int) -> list[int]:
+    """torchrun 起的进程。"""
+    children = Path(f"/proc/{agent}/task/{agent}/children").read_text(encoding="utf-8").split()
+    return [int(child) for child in children if b"main.py" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="用到 /proc")
+def test_torchrun_starts_again_from_the_checkpoint(place, request):
+    """kill -9 两个进程中的一个：torchrun 把两个都重新起来，接着断点走完，与没有出过事的逐位相同。"""
+    project = PROJECT
+    with suppress(pytest.FixtureLookupError):
+        project = request.getfixturevalue("project_copy")               # 第8章的，里面是随机的 VGG16
+    call("train", *TRAIN, "--max-steps=1")              # 上一次的训练：移开，不接着它
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "--max-restarts=3"]
+    before = LAST.stat().st_mtime_ns
+    for env in (ENV, "whole"):
+        process = spawn("train", *ENDLESS, "--max-steps=60", f"--env={env}", cwd=place, launcher=launcher, project=project)
+        while env == ENV and not (LAST.exists() and LAST.stat().st_mtime_ns != before):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.002)
+        if env == ENV:
+            os.kill(workers_of(process.pid)[1], signal.SIGKILL)
+        out, err = process.communicate(timeout=600)
+        assert process.returncode == 0, err
+        assert ("torchrun 重新起了" in out) == (env == ENV) and out.count("完成。") == 1
+    one, two = (load_checkpoint(Path("runs", env, "last.pth"), program.PROJECT) for env in (ENV, "whole"))
+    assert one["step"] == two["step"] == 60
+    assert [key for key in one if key not in ("config", "elapsed", "run") and not same(one[key], two[key])] == []
 
 
 def test_a_second_train_of_the_same_name_is_told(place, launcher, capsys):

@@ -154,7 +154,7 @@ class Epoch:
             means[name] = sum(values) / len(values)
         self.recent.clear()
         if job.runtime.is_main:
-            bar.set_postfix({name: f"{value:.3g}" for name, value in means.items()})
+            bar.set_postfix({name: f"{value:.3g}" for name, value in means.items()}, refresh=False)     # 立刻画的话，delay 之内结束的擦不掉
             job.vis.plot_many(means, job.step)
 
 
