@@ -39,7 +39,7 @@ class Config(BaseConfig):
     cpu_bf16: bool = False  # CPU 上也用 bfloat16 混合精度；没有 AVX-512 时仍用 float32，有 AVX512-BF16 或 AMX 指令时更快
     use_gpu: bool = True  # 有加速卡就用，没有则用 CPU
     env: str = "caption"  # 这次训练的名字：结果在 runs/<env>/，也是 visdom 环境名
-    plot_every: Annotated[int, Range(1)] = 100  # 每几步画曲线、存断点
+    plot_every: Annotated[int, Range(1)] = 100  # 每几步画曲线；断点也在这时存，至多一分钟一次
     debug_file: str = "debug_caption"  # 训练中新建这个文件就进入 ipdb
     model_path: str = ""  # 要载入的权重：文件，或自带的权重的名字，如 photos；空时 generate、test 用自带的，train 从头训练
 

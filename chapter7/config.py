@@ -40,7 +40,7 @@ class Config(BaseConfig):
     cpu_bf16: bool = False  # CPU 上也用 bfloat16 混合精度；没有 AVX-512 时仍用 float32，有 AVX512-BF16 或 AMX 指令时更快
     use_gpu: bool = True  # 有加速卡就用，没有则用 CPU
     env: str = "avatar"  # 这次训练的名字：结果在 runs/<env>/，也是 visdom 环境名
-    plot_every: Annotated[int, Range(1)] = 20  # 每几步画曲线
+    plot_every: Annotated[int, Range(1)] = 20  # 每几步画曲线；断点也在这时存，至多一分钟一次
     save_every: Annotated[int, Range(1)] = 10  # 每几轮另存一份生成器 netg_<轮>.pth
     save_path: str = ""  # 每轮的图存到这个文件夹；空为 runs/<env>/samples
     debug_file: str = "debug_avatar"  # 训练中新建这个文件就进入 ipdb

@@ -36,7 +36,7 @@ class Config(BaseConfig):
     resume: bool = False  # 从 runs/<env>/last.pth 接着训练
     use_gpu: bool = True  # 有加速卡就用，没有则用 CPU
     env: str = "style"  # 这次训练的名字：结果在 runs/<env>/，也是 visdom 环境名
-    plot_every: Annotated[int, Range(1)] = 20  # 每几步画曲线
+    plot_every: Annotated[int, Range(1)] = 20  # 每几步画曲线；断点也在这时存，至多一分钟一次
     debug_file: str = "debug_style"  # 训练中新建这个文件就进入 ipdb
 
     # 画照片与评价

@@ -38,7 +38,7 @@ class Config(BaseConfig):
     cpu_bf16: bool = False  # CPU 上也用 bfloat16 混合精度；没有 AVX-512 时仍用 float32，有 AVX512-BF16 或 AMX 指令时更快
     num_workers: Annotated[int, Range(0)] = 0  # 取数据的进程数；诗都在内存里，0 最快
     env: str = "poet"  # 这次训练的名字：结果在 runs/<env>/，也是 visdom 环境名
-    plot_every: Annotated[int, Range(1)] = 200  # 每几步画曲线、写样诗、存断点
+    plot_every: Annotated[int, Range(1)] = 200  # 每几步画曲线、写样诗；断点也在这时存，至多一分钟一次
     debug_file: str = "debug_poet"  # 训练中新建这个文件就进入 ipdb
     model_path: str = ""  # 要载入的权重；空时 gen、test 用自带的，train 从头训练
 

@@ -1,3 +1,4 @@
+import socket
 
 import pytest
 import torch as t
@@ -42,6 +43,20 @@ def test_two_processes_train_together(workdir, small_file):
     content = load_checkpoint(workdir / "runs/poet/last.pth", "poet")
     assert content["step"] == 20
     assert not any(name.startswith("module.") for name in content["model"])
+
+
+def test_two_machines(workdir, small_file):
+    """同一台机器上的两个 torchrun，各起一个进程：除了地址，与两台机器一样。"""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launcher = ["-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=1", "--rdzv-backend=c10d", "--rdzv-id=poem",
+                f"--rdzv-endpoint=127.0.0.1:{port}", "--local-addr=127.0.0.1"]
+    machines = [spawn("train", *small(small_file, "--max-steps=6"), cwd=workdir, launcher=launcher) for _ in range(2)]
+    said = [machine.communicate(timeout=400) for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], said
+    assert sum(out.count("完成") for out, _ in said) == 1
+    assert load_checkpoint(workdir / "runs/poet/last.pth", "poet")["step"] == 6
 
 
 def test_bfloat16_on_any_cpu(workdir, small_file):
