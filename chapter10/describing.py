@@ -10,8 +10,9 @@ import torch as t
 from captioner import SHIPPED, Captioner, load_captioner, search
 from config import Config
 from data import encode, make_encoder, read_image
+from data.pictures import find_pictures
 from search import Candidate, log_probs
-from utils import Runtime, UserError, find_pictures
+from utils import Runtime, UserError
 
 PHOTOS = "photos"                       # 随书的权重里，认得照片的那一份；其余的认得画出来的场景
 OUR_SCENES, OUR_PHOTOS = (SHIPPED.with_name("data") / name for name in ("examples", "photos"))      # 随书的图

@@ -27,6 +27,7 @@ from captioner import (
 from config import Config
 from data import CaptionDataset, CaptionSampler, Features, Vocabulary, collate, join, segment
 from data.lookup import locate
+from data.pictures import check_picture, complain
 from data.prepare import load_items, load_scenes, load_split
 from data.prepare import prepare as prepare_data
 from describing import describe, things_to_describe
@@ -34,18 +35,7 @@ from metrics import bleu, cider
 from pictures import draw_looks, draw_sheet, smallest
 from report import print_report
 from search import Candidate, greedy_search
-from utils import (
-    Job,
-    Runtime,
-    check_picture,
-    complain,
-    legible,
-    load_state,
-    run,
-    say,
-    seed_step,
-    setup,
-)
+from utils import Job, Runtime, legible, load_state, run, say, seed_step, setup
 
 FIXED = (*MODEL_OPTIONS, *IMAGE_OPTIONS, "batch_size", "seed", "min_appear", "max_words", "model_path")   # 接着训练时不能换的选项
 SAMPLES = 6                 # 每轮给验证集的前几张图写描述，看看进步

@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from captioner import Captioner
 from data import Scene, join, names_all_right, read_image
+from data.pictures import open_picture, save_picture
 from describing import Described
-from utils import open_picture, save_picture
 
 FONT = Path(__file__).parent / "data" / "font" / "NotoSansSC-subset.otf"
 PICTURE, WIDTH, LINE, COLUMNS = 176, 232, 20, 4     # 成绩单：图的边长、格宽、行高（像素），一行几格

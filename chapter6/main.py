@@ -21,6 +21,7 @@ from classifier import (
 )
 from config import Config
 from data import CLASSES, DogCat, augment, read_image
+from data.pictures import check_picture, complain
 from data.prepare import prepare as prepare_data
 from evaluation import Part, split_parts
 from models.basic_module import PROJECT
@@ -34,19 +35,7 @@ from prediction import (
     write_table,
 )
 from stranger import Stranger
-from utils import (
-    BatchSampler,
-    Job,
-    batches,
-    check_picture,
-    check_target,
-    complain,
-    legible,
-    run,
-    say,
-    seed_step,
-    setup,
-)
+from utils import BatchSampler, Job, batches, check_target, legible, run, say, seed_step, setup
 
 FIXED = ("model", "image_size", "val_fold", "batch_size", "freeze_early", "freeze_bn", "lr_schedule",
          "model_path", "pretrained", "seed")     # 接着训练时不能换的选项

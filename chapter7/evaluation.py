@@ -8,6 +8,7 @@ from torch import nn
 
 from config import Config
 from data import Avatars
+from data.pictures import check_picture, save_picture
 from data.prepare import held_out
 from gan import SHIPPED, build_netg, calibrate, sample
 from metrics import (
@@ -22,7 +23,7 @@ from metrics import (
     save_reference,
 )
 from pictures import grid
-from utils import Runtime, UserError, check_picture, check_target, legible, save_picture, seed_step
+from utils import Runtime, UserError, check_target, legible, seed_step
 
 NEAREST = 10                            # 画出最像训练图的这么多张
 

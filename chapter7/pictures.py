@@ -6,7 +6,7 @@ import numpy as np
 import torch as t
 from PIL import Image
 
-from utils import save_picture
+from data.pictures import save_picture
 
 GAP = 2                 # 两格之间的空隙，像素
 FRAME_MS = 80           # 动画每帧的毫秒数

@@ -16,10 +16,11 @@ from PIL import Image
 
 from config import Config
 from data import to_tensor
+from data.pictures import open_picture
 from gatys import optimize
 from models import TransformerNet
 from style import build_loss, held_out
-from utils import open_picture, setup
+from utils import setup
 
 ROUNDS = 5
 SIDES = (256, 512, 1024)

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from config import Config
 from data import Photos, fit_within, to_tensor
+from data.pictures import check_picture, complain, find_pictures, open_picture, save_picture
 from data.prepare import prepare as prepare_data
 from gatys import optimize
 from models import TransformerNet
@@ -24,20 +25,7 @@ from style import (
     read_style,
     square_crops,
 )
-from utils import (
-    BatchSampler,
-    Job,
-    UserError,
-    check_picture,
-    complain,
-    find_pictures,
-    open_picture,
-    run,
-    save_picture,
-    say,
-    seed_step,
-    setup,
-)
+from utils import BatchSampler, Job, UserError, run, say, seed_step, setup
 
 FIXED = ("width", "style_path", "style_size", "image_size", "repeat", "batch_size", "seed", "content_weight",
          "style_weight", "tv_weight", "model_path")     # 接着训练时不能换的选项

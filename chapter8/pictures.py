@@ -8,7 +8,8 @@ import numpy as np
 import torch as t
 from PIL import Image
 
-from utils import SUFFIXES, UserError, check_picture, check_target, legible, say
+from data.pictures import SUFFIXES, check_picture
+from utils import UserError, check_target, legible, say
 
 GAP = 4             # 两格之间的空隙，像素
 

@@ -7,17 +7,10 @@ from PIL import Image, ImageOps
 
 from config import Config
 from data import fit_within, to_tensor
+from data.pictures import find_pictures, open_picture
 from losses import PerceptualLoss
 from models import VGG16, TransformerNet
-from utils import (
-    Runtime,
-    UserError,
-    find_pictures,
-    load_checkpoint,
-    load_state,
-    open_picture,
-    saved_config,
-)
+from utils import Runtime, UserError, load_checkpoint, load_state, saved_config
 
 PROJECT = "style"
 HERE = Path(__file__).parent

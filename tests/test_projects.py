@@ -31,6 +31,8 @@ def test_utils_are_exact_copies(project):
     assert sorted(path.name for path in (project / "utils").glob("*.py")) == names
     _, different, missing = filecmp.cmpfiles(ORIGINAL, project / "utils", names, shallow=False)
     assert not different + missing, "运行 make sync-utils"
+    copy = project / "data/pictures.py"
+    assert not copy.exists() or filecmp.cmp(copy, ROOT / "chapter6/data/pictures.py", shallow=False), "运行 make sync-utils"
 
 
 @pytest.mark.parametrize("name", ["helpers.py", "test_reliability.py"])

@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 import models
-from utils import Runtime, UserError, batches, legible, open_picture, replacing
+from data.pictures import open_picture
+from utils import Runtime, UserError, batches, legible, replacing
 
 from .annotations import PREPARE, Annotation, file_digest, read_json, save_json
 from .lookup import locate

@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from utils import SUFFIXES, UserError, find_pictures, legible, say
+from data.pictures import SUFFIXES, find_pictures
+from utils import UserError, legible, say
 
 
 def locate(root: str | Path, ids: list[str], option: str) -> list[Path]:

@@ -13,7 +13,8 @@ from random import Random
 from tqdm import tqdm
 
 from config import Config
-from utils import Runtime, UserError, is_data, legible, quote
+from data.pictures import is_data
+from utils import Runtime, UserError, legible, quote
 
 from .annotations import (
     PREPARE,

@@ -11,7 +11,8 @@ import torch as t
 from PIL import Image
 from torch.utils.data import Dataset
 
-from utils import SUFFIXES, UserError, legible, open_picture, say
+from data.pictures import SUFFIXES, open_picture
+from utils import UserError, legible, say
 
 from .places import in_threads, list_files, read_file
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from utils import is_data, open_zip, read_member
+from data.pictures import is_data, open_zip, read_member
 
 
 def list_files(place: Path) -> list[str]:

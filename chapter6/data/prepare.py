@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from utils import SUFFIXES, UserError, is_data, legible, open_picture, open_zip, quote, read_member
+from data.pictures import SUFFIXES, is_data, open_picture, open_zip, read_member
+from utils import UserError, legible, quote
 
 from .icons import check_icons, rebuild_icons
 from .places import in_threads

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from utils import UserError, legible, open_picture, quote
+from data.pictures import open_picture
+from utils import UserError, legible, quote
 
 from .dataset import CHUNK, list_images, read_files
 from .draw import HELD_OUT, draw_avatars

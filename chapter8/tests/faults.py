@@ -16,10 +16,10 @@ from helpers import Config, write_zip
 from PIL import Image
 
 from data import Photos
+from data.pictures import SUFFIXES, open_zip, read_member
 from data.prepare import MEMBER
 from models import vgg16
 from style import load_net
-from utils import SUFFIXES, open_zip, read_member
 
 ENV = "style"
 WORKERS = ["--cache-mb=0", "--num-workers=2"]

@@ -15,9 +15,10 @@ from PIL import Image
 
 from data import Photos, fit_within, prepare, to_tensor
 from data.dataset import random_crop
+from data.pictures import find_pictures, open_picture
 from models import VGG16, vgg16
 from models.vgg16 import BLOCKS
-from utils import UserError, find_pictures, open_picture
+from utils import UserError
 
 
 def pixels(path):

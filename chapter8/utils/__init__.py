@@ -5,6 +5,5 @@ from .files import UserError, check_target, legible, quote, refusing, replacing,
 from .job import Job
 from .loading import BatchSampler, batches
 from .options import BaseConfig, Choice, Range, run
-from .pictures import SUFFIXES, check_picture, choose_pictures, complain, find_pictures, is_data, open_picture, open_zip, read_member, save_picture
 from .runtime import Runtime, seed_step, setup
 from .visualize import Visualizer

@@ -1,4 +1,4 @@
-"""图片的事：找、读、存，五个项目都用这里的。"""
+"""图片的事：找、读、存。原件在 chapter6/data/pictures.py，第7、8、10章的逐字节相同（make sync-utils）。"""
 
 import io
 import warnings
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .files import UserError, check_target, legible, refusing, replacing, say
+from utils import UserError, check_target, legible, refusing, replacing, say
 
 Image.init()
 # 打开时只认这些格式，不靠猜：Pillow 会把其实是 EPS 的 .jpg 交给外部程序去画。MPO 由 JPEG 打开
