@@ -44,11 +44,11 @@ def report(netg: nn.Module, opt: Config, runtime: Runtime) -> None:
     # 自带的权重有存好的对照，但没有训练图；自己训练的，对照默认是没训练过的 DiceBear 头像
     place = opt.ref_path or (held_out(opt.eval_num) if opt.netg_path else SHIPPED["reference"])
     known = Avatars(place, opt.image_size, opt.cache_mb, "--ref-path") if Path(place).suffix != ".pth" else None
-    training = Avatars(opt.data_path, opt.image_size, opt.cache_mb) if opt.netg_path or "data_path" in opt.given else None
     if opt.save_ref and not known:
         raise UserError(f"--save-ref 要从图片算起，而对照 {legible(place)} 已经是存好的：用 --ref-path 给出图片")
     if opt.save_ref:
         check_target(opt.save_ref, "--save-ref", [opt.netg_path or SHIPPED["netg"]])
+    training = Avatars(opt.data_path, opt.image_size, opt.cache_mb) if opt.netg_path or "data_path" in opt.given else None
     if training:
         check_picture(opt.nearest_img, "--nearest-img", [data.path / name for data in (known, training) if data for name in data.names])
     reference = measure(known, opt, judge, runtime) if known else stored(place, opt)

@@ -100,7 +100,7 @@ def train(opt: Config) -> None:
 def make_loader(opt: Config, job: Job) -> DataLoader:
     """训练图片，一批 (B, 3, S, S) 的 uint8。"""
     dataset = Avatars(opt.data_path, opt.image_size, opt.cache_mb)
-    job.match_data(dataset.fingerprint())
+    job.match_data(dataset.fingerprint(), "--data-path")
     sampler = BatchSampler(len(dataset), opt.batch_size, opt.seed, job.runtime.rank, job.runtime.world_size)
     return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=opt.num_workers if dataset.cache is None else 0)
 

@@ -43,7 +43,7 @@ def train(opt: Config) -> None:
 
     perceptual = build_loss(opt, runtime)
     dataset = Photos(opt.data_root, opt.image_size, opt.repeat, opt.seed, opt.cache_mb)
-    job.match_data(dataset.fingerprint())
+    job.match_data(dataset.fingerprint(), "--data-root")
     sampler = BatchSampler(len(dataset), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
     loader = DataLoader(dataset, batch_sampler=sampler, num_workers=opt.num_workers if dataset.cache is None else 0)
 

@@ -34,7 +34,7 @@ def train(opt: Config) -> None:
     parts = split_poems(load_poems(opt.data_path, opt.category, opt.author, opt.constrain))
     if not parts["train"] or not parts["val"]:
         raise UserError(f"诗太少：训练集 {len(parts['train'])} 首、验证集 {len(parts['val'])} 首，都要至少一首")
-    job.match_data(fingerprint(parts))
+    job.match_data(fingerprint(parts), "--data-path 等数据选项")
     vocabulary, weights = starting_point(opt, job.last, parts)
     train_set = PoemDataset(parts["train"], vocabulary, opt.maxlen)
     val_set = PoemDataset(parts["val"], vocabulary)

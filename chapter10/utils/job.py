@@ -37,10 +37,10 @@ class Job:
         self.last = resume_point(opt, self.folder, project, fixed)
         self.step = self.last["step"] if self.last else 0
 
-    def match_data(self, fingerprint: str) -> None:
-        """记下数据的指纹；接着训练而数据换过时抛出 UserError。"""
+    def match_data(self, fingerprint: str, option: str) -> None:
+        """记下数据的指纹；接着训练而数据换过时抛出 UserError，说出 option。"""
         if self.last and self.last["data"] != fingerprint:
-            raise UserError(f"{legible(self.folder / 'last.pth')} 是用另一份数据训练的：换回原来的数据，或去掉 --resume")
+            raise UserError(f"{legible(self.folder / 'last.pth')} 是用另一份数据训练的：换回原来的 {option}，或去掉 --resume")
         self.data = fingerprint
 
     def start(self, **kept) -> SimpleNamespace:

@@ -5,7 +5,7 @@ import torchvision
 import models
 from classifier import build_model
 from models.basic_module import BasicModule
-from utils import UserError, load_checkpoint
+from utils import UserError, save_checkpoint
 
 
 def count(model):
@@ -66,9 +66,8 @@ def test_same_padding_gives_the_rounded_up_size():
 def test_save_and_load(tmp_path):
     t.manual_seed(0)
     model, other = build_model("SqueezeNet"), build_model("SqueezeNet")
-    model.save(tmp_path / "s.pth", note=1)
-    assert load_checkpoint(tmp_path / "s.pth", "dogcat")["note"] == 1
-    other.load(tmp_path / "s.pth")
+    save_checkpoint(tmp_path / "s.pth", {"project": "dogcat", "model_name": "SqueezeNet", "model": model.state_dict(), "note": 1})
+    assert other.load(tmp_path / "s.pth")["note"] == 1
     assert all(t.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values()))
     with pytest.raises(UserError, match="SqueezeNet"):
         build_model("ResNet34").load(tmp_path / "s.pth")

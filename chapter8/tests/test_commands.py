@@ -110,7 +110,7 @@ def test_resume_with_other_photos_or_options(pictures, random_vgg, capsys):
     (pictures / "more").mkdir()
     for i in range(4):
         scene(70, 70, i).save(pictures / "more" / f"new{i}.png")
-    for word, says in (("--data-root=more", "另一份照片"), ("--width=8", "width"), ("--style-weight=9", "style_weight")):
+    for word, says in (("--data-root=more", "另一份数据"), ("--width=8", "width"), ("--style-weight=9", "style_weight")):
         assert says in fails(capsys, "train", "--resume", word)
     assert Path("runs/style/last.pth").read_bytes() == before
 
