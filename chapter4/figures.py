@@ -118,6 +118,17 @@ def kernel_positions(size: int, k: int, choices: list[dict]) -> None:
     plt.show()
 
 
+def signal_and_score(signal: Tensor, score: Tensor) -> None:
+    """上图是信号，下图是卷积的输出，圆点是最大处。"""
+    fig, axes = plt.subplots(2, 1, figsize=(7, 3), sharex=True, layout="constrained")
+    axes[0].plot(signal, color="tab:gray", lw=0.9)
+    axes[0].set_ylabel("signal")
+    axes[1].plot(score, color="tab:blue", lw=1.1)
+    axes[1].plot(score.argmax(), score.max(), "o", color="tab:red")
+    axes[1].set(xlabel="time", ylabel="Conv1d output")
+    plt.show()
+
+
 def stamped(counts: dict[str, Tensor]) -> None:
     """转置卷积的输出里，每一格被盖了几次。"""
     fig, axes = plt.subplots(1, len(counts), figsize=(9, 3.1), layout="constrained")
