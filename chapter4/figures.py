@@ -250,6 +250,55 @@ def smoothing(score: Tensor, curves: dict[float, Tensor], level: float) -> None:
     plt.show()
 
 
+# ---------------------------------------------------------------- 4.2.5：注意力
+
+
+def positions(table: Tensor, similar: Tensor) -> None:
+    """左：位置编码的表 (位置, 维)；右：相距 d 的内积 (几个向量, 距离)，黑线是平均。"""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    shown = left.imshow(table, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+    left.set(xlabel="dimension", ylabel="position")
+    left.set_title("sinusoidal table", fontsize=10)
+    fig.colorbar(shown, ax=left)
+    right.plot(similar.t(), lw=0.8, color="tab:blue", alpha=0.4)
+    right.plot(similar.mean(0), lw=1.6, color="black")
+    right.set(xlabel="distance", ylabel="inner product / length²")
+    right.set_title("the same vector, rotated, at two places", fontsize=10)
+    right.grid(alpha=0.3)
+    plt.show()
+
+
+def attention_maps(maps: dict[str, Tensor], line: int) -> None:
+    """几个头的权重 (T, S)：行是正在看的位置，列是被看的；每 line 个字符一句，用细线隔开。"""
+    fig, axes = plt.subplots(1, len(maps), figsize=(4.6 * len(maps), 4.4), layout="constrained")
+    for ax, (name, weights) in zip(axes, maps.items()):
+        shown = ax.imshow(weights, cmap="magma_r", vmin=0, vmax=1)
+        ticks = range(0, len(weights), line)
+        ax.set(xticks=ticks, yticks=ticks, xlabel="looks at", ylabel="reader")
+        ax.set_xticklabels([f"{k // line + 1}.1" for k in ticks], fontsize=8)
+        ax.set_yticklabels([f"{k // line + 1}.1" for k in ticks], fontsize=8)
+        for k in ticks[1:]:
+            ax.axhline(k - 0.5, color="gray", lw=0.4)
+            ax.axvline(k - 0.5, color="gray", lw=0.4)
+        ax.set_title(name, fontsize=10)
+    fig.colorbar(shown, ax=axes, label="weight", shrink=0.8)
+    plt.show()
+
+
+def cost(lengths: list[int], panels: dict[str, dict[str, list[float]]]) -> None:
+    """{纵轴: {名字: 各长度的数}}，并排，双对数。"""
+    fig, axes = plt.subplots(1, len(panels), figsize=(9, 3.2), layout="constrained")
+    for ax, (label, curves) in zip(axes, panels.items()):
+        for color, (name, values) in zip(("tab:red", "tab:blue"), curves.items()):
+            ax.loglog(lengths, values, "o-", color=color, label=name, ms=4)
+        ax.set(xlabel="length T", ylabel=label, xticks=lengths)
+        ax.set_xticklabels(lengths)
+        ax.minorticks_off()
+        ax.legend(fontsize=9)
+        ax.grid(alpha=0.3)
+    plt.show()
+
+
 # ---------------------------------------------------------------- 4.3：优化器
 
 
