@@ -68,7 +68,8 @@ OUTLINE = {
     "4.2.1 图像层": """
         nn.Conv2d kernel_size stride padding dilation groups MaxPool2d AvgPool2d
         AdaptiveAvgPool2d ConvTranspose2d output_padding Flatten BatchNorm2d running_mean
-        running_var BatchNorm1d InstanceNorm2d LayerNorm nn.Dropout dropout2d""",
+        running_var BatchNorm1d InstanceNorm2d LayerNorm RMSNorm nn.Dropout dropout2d
+        Conv1d MaxPool1d AdaptiveAvgPool1d Conv3d AvgPool3d conv1d conv3d""",
     "4.2.2 激活函数与容器": """
         ReLU inplace LeakyReLU Sigmoid Tanh nn.Sequential add_module OrderedDict ModuleList
         ModuleDict ParameterList ParameterDict""",
@@ -79,13 +80,18 @@ OUTLINE = {
     "4.2.4 损失函数": """
         CrossEntropyLoss log_softmax nll_loss cross_entropy ignore_index weight label_smoothing
         reduction binary_cross_entropy_with_logits pos_weight mse_loss l1_loss huber_loss kl_div""",
+    "4.2.5 注意力": """
+        scaled_dot_product_attention attn_mask is_causal nn.MultiheadAttention
+        average_attn_weights masked_fill softmax nn.LayerNorm GELU""",
     "4.3 优化器": """
         optim.SGD momentum optim.Adam optim.AdamW weight_decay param_groups zero_grad step
         lr_scheduler StepLR MultiStepLR ExponentialLR CosineAnnealingLR OneCycleLR LinearLR
-        SequentialLR ReduceLROnPlateau state_dict load_state_dict optim.Optimizer""",
+        SequentialLR ReduceLROnPlateau state_dict load_state_dict optim.Optimizer
+        foreach fused optim.Muon AveragedModel get_ema_multi_avg_fn""",
     "4.4 nn.functional": """
         F.linear F.conv2d F.relu F.max_pool2d F.dropout F.batch_norm training functional_call
-        stack_module_state vmap""",
+        stack_module_state vmap register_parametrization remove_parametrizations
+        parametrizations.orthogonal parametrizations.spectral_norm""",
     "4.5 初始化": """
         init.xavier_normal_ init.kaiming_normal_ nonlinearity init.normal_ init.constant_
         init.zeros_ init.orthogonal_ init.trunc_normal_ calculate_gain empty apply""",
@@ -93,12 +99,13 @@ OUTLINE = {
         _parameters _modules _buffers register_buffer persistent named_children children modules
         named_modules named_buffers train eval training register_forward_hook remove
         register_full_backward_hook __setattr__ __getattr__ state_dict load_state_dict strict
-        weights_only DataParallel""",
+        weights_only DataParallel compile _orig_mod
+        consume_prefix_in_state_dict_if_present""",
     "4.7 nn 与 autograd": """
         Function apply save_for_backward gradcheck nn.Module next_functions checkpoint""",
     "4.8 ResNet34": """
         Conv2d BatchNorm2d Identity Sequential adaptive_avg_pool2d numel models.resnet34
-        load_state_dict allclose""",
+        load_state_dict allclose FlopCounterMode""",
     "5.1 Dataset 与 transforms": """
         Dataset __getitem__ __len__ v2.Compose v2.Resize v2.CenterCrop v2.RandomResizedCrop
         v2.RandomHorizontalFlip v2.ToImage v2.ToDtype v2.Normalize v2.Lambda tv_tensors.Image
