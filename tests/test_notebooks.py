@@ -50,7 +50,8 @@ def test_there_are_notebooks():
 def test_executes(path: Path, sandbox: Path):
     relative = path.relative_to(notebooks.ROOT)
     skip = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "runs", "outputs", ".venv")
-    for folder in (relative.parts[0], "data"):
+    code = "\n".join(cell.source for cell in notebooks.code_cells(notebooks.read(path)))
+    for folder in {relative.parts[0], "data", *re.findall(r"\.\./(chapter\d+)", code)}:
         if (notebooks.ROOT / folder).is_dir():
             shutil.copytree(notebooks.ROOT / folder, sandbox / folder, ignore=skip)
     copied = sandbox / relative
