@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import matplotlib.pyplot as plt
 from torch import Tensor
 
@@ -119,5 +117,123 @@ def resumed(stop: int, whole: list[float], runs: dict[str, list[float]]) -> None
     ax.axvline(stop + 0.5, color=GRAY, ls=":")
     ax.set(xlabel="epoch", ylabel="loss on all the data", yscale="log")
     ax.legend(fontsize=8)
+    fig.tight_layout()
+    plt.show()
+
+
+# ---------------------------------------------------------------- 5.1a
+
+
+def samples(items: list[tuple], side: int) -> None:
+    """一排 (PIL 图, 标签)，数轴保留像素刻度（side 见方），大小的差别看得见。"""
+    fig, axes = plt.subplots(1, len(items), figsize=(len(items), 1.7))
+    for ax, (image, label) in zip(axes, items):
+        ax.imshow(image)
+        bare(ax, f"{label}  {image.width}x{image.height}", 7)
+        ax.set(xlim=(0, side), ylim=(side, 0))
+    fig.tight_layout(pad=0.3)
+    plt.show()
+
+
+def steps(results: dict) -> None:
+    """变换的每一步：标题加上大小（张量还有最小、最大值）。值是 PIL 图，或 (3, H, W) 的张量。"""
+    fig, axes = plt.subplots(1, len(results), figsize=(2 * len(results), 2.5))
+    for ax, (name, result) in zip(axes, results.items()):
+        if isinstance(result, Tensor):
+            ax.imshow(result.permute(1, 2, 0).clamp(0, 1))
+            name += f" {tuple(result.shape)}\n{result.min():.1f} .. {result.max():.1f}"
+        else:
+            ax.imshow(result)
+            name += f" {result.size}"
+        bare(ax, name)
+    fig.tight_layout()
+    plt.show()
+
+
+def row(images: list, titles: list[str] | None = None, size: float = 1.25) -> None:
+    """一排图：PIL 图，或 0 到 1 的 (3, H, W)。"""
+    fig, axes = plt.subplots(1, len(images), figsize=(size * len(images), size + (0.35 if titles else 0.1)))
+    for ax, image, title in zip(axes, images, titles or [""] * len(images)):
+        ax.imshow(image.permute(1, 2, 0) if isinstance(image, Tensor) else image)
+        ax.set_title(title, fontsize=8)
+        ax.axis("off")
+    fig.tight_layout(pad=0.3)
+    plt.show()
+
+
+def boxed(pictures: dict[str, tuple[Tensor, Tensor]]) -> None:
+    """几幅带框的图：值是 ((3, H, W), (N, 4) 的左、上、右、下)。"""
+    fig, axes = plt.subplots(1, len(pictures), figsize=(2.5 * len(pictures), 2.2))
+    for ax, (name, (picture, boxes)) in zip(axes, pictures.items()):
+        ax.imshow(picture.permute(1, 2, 0))
+        for left, top, right, bottom in boxes.tolist():
+            ax.add_patch(plt.Rectangle((left, top), right - left, bottom - top, fill=False, color=RED, lw=2))
+        bare(ax, name)
+    fig.tight_layout()
+    plt.show()
+
+
+# ---------------------------------------------------------------- 5.3.1
+
+
+def experiments(runs: dict[str, tuple]) -> None:
+    """几次实验的损失与准确率。值是 (步数, 损失, 平滑后的损失, 步数, 准确率)，各是一维的列表。"""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
+    for (name, (steps, losses, smoothed, when, accuracy)), color in zip(runs.items(), [BLUE, RED, GREEN]):
+        left.plot(steps, losses, color=color, alpha=0.2, lw=1)
+        left.plot(steps, smoothed, color=color, label=name)
+        right.plot(when, accuracy, "o-", color=color, ms=4)
+    left.set(title="train/loss (smoothing 0.9)", xlabel="step", ylim=(0, 2.6))
+    right.set(title="test/accuracy", xlabel="step", ylim=(0, 1))
+    left.legend()
+    fig.tight_layout()
+    plt.show()
+
+
+def ridges(centers: Tensor, runs: dict[str, dict[int, Tensor]]) -> None:
+    """分布怎样随时间变：每次实验一幅，值是 {步数: 各格所占的比例}，从上往下按时间排。"""
+    fig, axes = plt.subplots(1, len(runs), figsize=(9, 3.4))
+    for ax, (title, records) in zip(axes, runs.items()):
+        for k, (step, share) in enumerate(records.items()):
+            base = -0.05 * k
+            ax.fill_between(centers, base, base + share, color=plt.cm.Blues(0.35 + 0.13 * k), ec="white", zorder=k)
+            ax.text(centers[0], base + 0.004, f"step {step}", fontsize=8, zorder=9)
+        ax.set(title=title, yticks=[])
+    fig.tight_layout()
+    plt.show()
+
+
+# ---------------------------------------------------------------- 5.6
+
+
+def shares(parts: dict[str, float]) -> None:
+    """一步的时间怎样分：一条横着的堆叠条，每段标上名字与百分比。"""
+    fig, ax = plt.subplots(figsize=(7.5, 1.1))
+    left, total = 0.0, sum(parts.values())
+    for (name, value), color in zip(parts.items(), [LIGHT, BLUE, RED, GRAY]):
+        ax.barh(0, value / total, left=left, color=color, edgecolor="white")
+        ax.text(left + value / total / 2, 0, f"{name}\n{value / total:.0%}", ha="center", va="center", fontsize=8)
+        left += value / total
+    ax.set(xlim=(0, 1))
+    ax.axis("off")
+    fig.tight_layout()
+    plt.show()
+
+
+def ladder(rows: list[dict]) -> None:
+    """各种做法的用时、留下的激活与准确率，都是相对或绝对的数。行有 name、time、memory、accuracy，没有量的为 None。"""
+    fig, axes = plt.subplots(1, 3, figsize=(9.5, 0.36 * len(rows) + 1), sharey=True)
+    names = [row["name"] for row in rows]
+    for ax, key, title in zip(axes, ("time", "memory", "accuracy"),
+                              ("time (baseline = 1)", "activations kept (baseline = 1)", "test accuracy")):
+        for place, row in enumerate(rows):
+            if row[key] is not None:
+                ax.barh(place, row[key], color=BLUE if place else GRAY)
+                ax.text(row[key], place, f" {row[key]:.2f}", va="center", fontsize=8)
+        largest = max(row[key] for row in rows if row[key] is not None)
+        ax.set(xlim=(0, 1.25 * largest))
+        ax.set_title(title, fontsize=9)
+    axes[0].set_yticks(range(len(rows)), names, fontsize=8)
+    axes[0].invert_yaxis()
     fig.tight_layout()
     plt.show()
