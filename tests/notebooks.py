@@ -87,6 +87,19 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
 
 
+def doubled(notebook: NotebookNode) -> NotebookNode:
+    """每个代码单元连着出现两次的复制品：读者常把一个单元运行好几遍，那时也不该出错。"""
+    notebook = copy.deepcopy(notebook)
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if cell.cell_type == "code":
+            cells.append(copy.deepcopy(cell))
+            cells[-1].id += "-again"
+    notebook.cells = cells
+    return notebook
+
+
 # ---------------------------------------------------------------- 执行
 
 
