@@ -212,9 +212,11 @@ def shares(parts: dict[str, float]) -> None:
     left, total = 0.0, sum(parts.values())
     for (name, value), color in zip(parts.items(), [LIGHT, BLUE, RED, GRAY]):
         ax.barh(0, value / total, left=left, color=color, edgecolor="white")
-        ax.text(left + value / total / 2, 0, f"{name}\n{value / total:.0%}", ha="center", va="center", fontsize=8)
+        small = value / total < 0.06                            # 窄的一段写不下，写在上方
+        ax.text(left + value / total / 2, 0.5 if small else 0, f"{name}\n{value / total:.0%}", ha="center",
+                va="bottom" if small else "center", fontsize=8, color="white" if color in (BLUE, RED) and not small else "black")
         left += value / total
-    ax.set(xlim=(0, 1))
+    ax.set(xlim=(0, 1.02), ylim=(-0.5, 1.3))
     ax.axis("off")
     fig.tight_layout()
     plt.show()
