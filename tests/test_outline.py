@@ -109,19 +109,23 @@ OUTLINE = {
     "5.1 Dataset 与 transforms": """
         Dataset __getitem__ __len__ v2.Compose v2.Resize v2.CenterCrop v2.RandomResizedCrop
         v2.RandomHorizontalFlip v2.ToImage v2.ToDtype v2.Normalize v2.Lambda tv_tensors.Image
-        BoundingBoxes ImageFolder class_to_idx target_transform loader Subset""",
+        BoundingBoxes ImageFolder class_to_idx target_transform loader is_valid_file Subset
+        v2.RandAugment v2.MixUp v2.CutMix""",
     "5.1 DataLoader": """
         DataLoader batch_size shuffle drop_last sampler num_workers collate_fn default_collate
-        persistent_workers generator get_worker_info multiprocessing get_lock""",
+        persistent_workers prefetch_factor pin_memory generator get_worker_info multiprocessing
+        get_lock""",
     "5.1 采样与数据流": """
         SequentialSampler RandomSampler WeightedRandomSampler num_samples replacement
         IterableDataset __iter__""",
     "5.2 torchvision": """
         models.resnet34 weights list_models ResNet34_Weights transforms create_feature_extractor
-        FashionMNIST FakeData ToPILImage make_grid save_image normalize value_range decode_image""",
+        FashionMNIST FakeData ToPILImage make_grid save_image normalize value_range decode_image
+        tv_tensors.Mask draw_bounding_boxes""",
     "5.3.1 TensorBoard": """
         SummaryWriter add_scalar add_histogram add_image add_text add_graph add_hparams flush
-        purge_step EventAccumulator Scalars Histograms Images Graph""",
+        purge_step EventAccumulator Scalars Histograms Images Graph profiler.profile
+        record_function export_chrome_trace""",
     "5.3.2 visdom": """
         Visdom env win opts line update append image images text histogram scatter bar pie
         save fork_env delete_env close get_window_data win_exists check_connection
@@ -132,7 +136,12 @@ OUTLINE = {
         amp.GradScaler""",
     "5.5 持久化": """
         save load state_dict load_state_dict strict get_rng_state set_rng_state map_location
-        mmap weights_only __reduce__ UnpicklingError safe_globals replace""",
+        mmap weights_only __reduce__ UnpicklingError safe_globals replace export.export
+        export.Dim onnx.export InferenceSession""",
+    "5.6 更快、更省": """
+        profiler.profile channels_last autocast bfloat16 amp.GradScaler unscale_ clip_grad_norm_
+        checkpoint saved_tensors_hooks t.compile foreach fused get_float32_matmul_precision
+        OutOfMemoryError max_memory_allocated""",
 }
 
 
