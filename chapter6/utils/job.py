@@ -21,7 +21,6 @@ from .runtime import Runtime, seed_step
 from .visualize import Visualizer
 
 SAVE_SECONDS = 60           # 一轮没有走完时，断点至少隔这么多秒存一次
-RUN_ID = os.environ.get("TORCHELASTIC_RUN_ID", "")          # torchrun 给的，它重新起的进程里也是这个
 
 
 class Job:
@@ -74,7 +73,7 @@ class Job:
                                                  **vars(self.record), **content})
 
     def save_last(self, sums: dict) -> None:
-        self.save("last.pth", data=self.data, elapsed=time.time() - self.began, run=RUN_ID, sums=sums,
+        self.save("last.pth", data=self.data, elapsed=time.time() - self.began, run=run_id(), sums=sums,
                   **{name: part.state_dict() for name, part in self.parts.items()})
         self.saved = time.time()
 
@@ -162,7 +161,7 @@ def resume_point(opt, folder: Path, project: str, fixed: tuple[str, ...]) -> Con
     """opt.resume，或进程是 torchrun 重新起的而断点正是它存的：占住 folder，返回其中 last.pth 的内容，并把没有亲手给出的选项恢复成
     当时的值（走满了的 max_steps 除外）；否则返回 None。没有断点，或亲手给出的选项里有 `fixed` 中的一个与当时不同，抛出 UserError。"""
     path = folder / "last.pth"
-    restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0 and path.is_file() and load_checkpoint(path, project).get("run") == RUN_ID
+    restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0 and path.is_file() and load_checkpoint(path, project).get("run") == run_id()
     if not opt.resume and not restarted:
         return None
     if not path.is_file():
@@ -182,6 +181,11 @@ def resume_point(opt, folder: Path, project: str, fixed: tuple[str, ...]) -> Con
     if restarted:
         say(f"torchrun 重新起了各个进程，从 {legible(path)} 的第 {content['step']} 步接着训练")
     return content
+
+
+def run_id() -> str:
+    """torchrun 给这次训练起的名字，它重新起的进程里也是这个；不是 torchrun 起的为空。"""
+    return os.environ.get("TORCHELASTIC_RUN_ID", "")
 
 
 def load_optimizer(opt, optimizer: t.optim.Optimizer, state: dict, path: Path) -> None:
