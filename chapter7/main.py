@@ -42,7 +42,6 @@ def train(opt: Config) -> None:
     netg, netd = (build_netg(opt), build_netd(opt)) if job.last else load_pair(opt, default={})
     fixed_noise = t.randn(FIXED_NOISE, opt.nz)
     loader = make_loader(opt, job)
-
     layout = t.channels_last if opt.channels_last else t.contiguous_format
     netg, netd = (net.to(runtime.device, memory_format=layout) for net in (netg, netd))
     texture = FeatureD().to(runtime.device, memory_format=layout) if opt.texture else None  # 第二个判别器，看质地
