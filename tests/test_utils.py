@@ -1,6 +1,7 @@
 """共用工具 chapter6/utils：断点、随机数、可视化。选项解析由各项目的 test_commands.py 测。"""
 
 import http.server
+import importlib.util
 import io
 import json
 import os
@@ -21,17 +22,7 @@ from PIL import Image, ImageOps
 from repository import ROOT
 
 sys.path.insert(0, str(ROOT / "chapter6"))
-import data.pictures  # noqa: E402
 import utils  # noqa: E402
-from data.pictures import (  # noqa: E402
-    SUFFIXES,
-    check_picture,
-    find_pictures,
-    open_picture,
-    open_zip,
-    read_member,
-    save_picture,
-)
 from utils import (  # noqa: E402
     BaseConfig,
     UserError,
@@ -43,6 +34,11 @@ from utils import (  # noqa: E402
     seed_step,
     setup,
 )
+
+# 不叫 data.pictures：仓库自己也有一个 data 包
+spec = importlib.util.spec_from_file_location("pictures", ROOT / "chapter6/data/pictures.py")
+pictures = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(pictures)
 
 
 @pytest.fixture
@@ -297,7 +293,7 @@ PAPER = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 40, 3), d
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif", "avif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_pictures_stand_upright(tmp_path, kind, orientation):
-    if f".{kind}" not in SUFFIXES:
+    if f".{kind}" not in pictures.SUFFIXES:
         pytest.skip("这里的 Pillow 不认得")
     exif = Image.Exif()
     exif[274] = orientation
@@ -305,8 +301,8 @@ def test_pictures_stand_upright(tmp_path, kind, orientation):
     PAPER.save(path, exif=exif)
     with Image.open(path) as image:
         wanted = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    assert np.array_equal(np.asarray(open_picture(path)), wanted)
-    assert np.array_equal(np.asarray(open_picture(path.read_bytes())), wanted)
+    assert np.array_equal(np.asarray(pictures.open_picture(path)), wanted)
+    assert np.array_equal(np.asarray(pictures.open_picture(path.read_bytes())), wanted)
 
 
 @pytest.mark.parametrize("mode, kind", [("1", "png"), ("L", "png"), ("LA", "png"), ("P", "gif"), ("PA", "tif"), ("RGBA", "png"), ("CMYK", "jpg"),
@@ -319,10 +315,10 @@ def test_every_mode_is_read(tmp_path, mode, kind):
     else:
         image = PAPER.convert(mode) if mode not in ("LAB", "PA") else PAPER.convert("P").convert(mode) if mode == "PA" else Image.new("LAB", (60, 30))
     image.save(path)
-    assert open_picture(path).mode == "RGB" and open_picture(path, alpha=True).mode == "RGBA"
-    assert open_picture(path).size == image.size
+    assert pictures.open_picture(path).mode == "RGB" and pictures.open_picture(path, alpha=True).mode == "RGBA"
+    assert pictures.open_picture(path).size == image.size
     if mode in ("I", "F", "I;16", "I;16B"):             # 16 位的与 8 位的同样亮
-        assert np.abs(np.asarray(open_picture(path))[..., 0].astype(float) - gray / 257).max() <= 1
+        assert np.abs(np.asarray(pictures.open_picture(path))[..., 0].astype(float) - gray / 257).max() <= 1
 
 
 def test_transparent_is_white_or_kept(tmp_path):
@@ -330,25 +326,25 @@ def test_transparent_is_white_or_kept(tmp_path):
     image.paste((0, 0, 255, 255), (0, 0, 10, 20))
     for name, saved in (("a.png", image), ("p.png", image.quantize()), ("g.gif", image)):
         saved.save(tmp_path / name)
-        assert [open_picture(tmp_path / name).getpixel(at) for at in ((15, 0), (5, 0))] == [(255, 255, 255), (0, 0, 255)]
-        assert open_picture(tmp_path / name, alpha=True).getpixel((15, 0))[3] == 0
+        assert [pictures.open_picture(tmp_path / name).getpixel(at) for at in ((15, 0), (5, 0))] == [(255, 255, 255), (0, 0, 255)]
+        assert pictures.open_picture(tmp_path / name, alpha=True).getpixel((15, 0))[3] == 0
 
 
 def test_pictures_too_large_and_broken_exif(tmp_path, monkeypatch):
     PAPER.save(tmp_path / "a.png")
-    monkeypatch.setattr(data.pictures, "HUGE", 1000)
-    assert min(open_picture(tmp_path / "a.png", draft=10).size) in range(10, 20)        # 大的扫描件读成小图
-    monkeypatch.setattr(data.pictures, "LARGEST", 3000)
+    monkeypatch.setattr(pictures, "HUGE", 1000)
+    assert min(pictures.open_picture(tmp_path / "a.png", draft=10).size) in range(10, 20)        # 大的扫描件读成小图
+    monkeypatch.setattr(pictures, "LARGEST", 3000)
     with pytest.raises(UserError, match="太大（80×40）"):
-        open_picture(tmp_path / "a.png")
+        pictures.open_picture(tmp_path / "a.png")
     PAPER.save(tmp_path / "b.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
     monkeypatch.undo()
-    assert open_picture(tmp_path / "b.jpg").size == PAPER.size
+    assert pictures.open_picture(tmp_path / "b.jpg").size == PAPER.size
     with pytest.raises(UserError, match="找不到图片"):
-        open_picture(tmp_path / "none.jpg")
+        pictures.open_picture(tmp_path / "none.jpg")
     (tmp_path / "eps.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
     with pytest.raises(UserError, match="eps.jpg 读不出来"):                             # 不交给外部程序去画
-        open_picture(tmp_path / "eps.jpg")
+        pictures.open_picture(tmp_path / "eps.jpg")
 
 
 def test_what_counts_as_a_picture(tmp_path, monkeypatch, capsys):
@@ -357,20 +353,20 @@ def test_what_counts_as_a_picture(tmp_path, monkeypatch, capsys):
                  "e.jpg/inside.png", "Thumbs.db", "phone.HEIC", "raw.cr2", "notes.txt", "sub/d.HEIC"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"")
-    names = [path.relative_to(folder).as_posix() for path in find_pictures(folder, "--x")]
+    names = [path.relative_to(folder).as_posix() for path in pictures.find_pictures(folder, "--x")]
     assert names == ["a.png", "b.JPG", "e.jpg/inside.png", "sub/c.jfif"]
     said = capsys.readouterr().out
     assert said.count("\n") == 1 and ".cr2 1 个" in said and ".heic 2 个" in said and ".txt" not in said
-    assert [path.name for path in find_pictures(folder, "--x", recursive=False)] == ["a.png", "b.JPG"]
-    assert [path.name for path in find_pictures(f"{folder}/*.[pJ]*", "--x")] == ["a.png", "b.JPG"]
-    assert [path.name for path in find_pictures(f"{tmp_path}/*/sub/*", "--x")] == ["c.jfif"]
+    assert [path.name for path in pictures.find_pictures(folder, "--x", recursive=False)] == ["a.png", "b.JPG"]
+    assert [path.name for path in pictures.find_pictures(f"{folder}/*.[pJ]*", "--x")] == ["a.png", "b.JPG"]
+    assert [path.name for path in pictures.find_pictures(f"{tmp_path}/*/sub/*", "--x")] == ["c.jfif"]
     monkeypatch.chdir(tmp_path)
-    assert find_pictures("相册[2023] x/a.png", "--x")[0].name == "a.png"
+    assert pictures.find_pictures("相册[2023] x/a.png", "--x")[0].name == "a.png"
     (tmp_path / "phone").mkdir()
     (tmp_path / "phone/a.heic").write_bytes(b"")
     for place, says in (("none", "--x=none 不存在"), ("none/*.png", "没有图片"), ("phone", "只有 .heic 1 个"), ("**x/*.png", "--x=")):
         with pytest.raises(UserError) as error:
-            find_pictures(place, "--x")
+            pictures.find_pictures(place, "--x")
         assert says in str(error.value)
 
 
@@ -379,8 +375,8 @@ def test_names_that_are_not_utf8(tmp_path):
     raw = "照片 1.png".encode("gbk")
     PAPER.save(tmp_path / "a.png")
     os.rename(tmp_path / "a.png", os.fsencode(tmp_path) + b"/" + raw)
-    path, = find_pictures(tmp_path, "--x")
-    assert open_picture(path).size == PAPER.size and os.fsencode(path.name) == raw
+    path, = pictures.find_pictures(tmp_path, "--x")
+    assert pictures.open_picture(path).size == PAPER.size and os.fsencode(path.name) == raw
     assert legible(path.name) == "照片 1.png" and legible(f"相册/{path.name}") == "相册/照片 1.png"
     assert legible("两\n行\x1b[31m.png") == "两?行?[31m.png"                              # 一行话还是一行话
 
@@ -401,10 +397,10 @@ def test_names_inside_a_zip(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         for info in (Unmarked("照片\\小猫.JPG", "gbk"), Unmarked("苹果/狗.png", "utf-8"), "utf8/标明的.png", "__MACOSX/._a.png", "top/.DS_Store", "folder/"):
             archive.writestr(info, b"content")
-    archive, entries = open_zip(tmp_path / "a.zip")
+    archive, entries = pictures.open_zip(tmp_path / "a.zip")
     with archive:
         assert sorted(entries) == sorted(["照片/小猫.JPG", "苹果/狗.png", "utf8/标明的.png"])
-        assert all(read_member(archive, entry) == b"content" for entry in entries.values())
+        assert all(pictures.read_member(archive, entry) == b"content" for entry in entries.values())
 
 
 def test_where_a_picture_may_be_saved(tmp_path, monkeypatch):
@@ -414,16 +410,16 @@ def test_where_a_picture_may_be_saved(tmp_path, monkeypatch):
     for path, size, says in (("a.psd", (9, 9), "扩展名"), ("a", (9, 9), "扩展名"), ("mine.png/b.png", (9, 9), "不是能写的文件夹"), ("a.jpg", (9, 65501), "65500"),
                              ("a.webp", (16384, 9), "16383"), ("mine.png", (9, 9), "盖掉")):
         with pytest.raises(UserError, match=says):
-            check_picture(path, "--x", ["none.png", "mine.png"], size)
+            pictures.check_picture(path, "--x", ["none.png", "mine.png"], size)
     (tmp_path / "dir.png").mkdir()
     with pytest.raises(UserError, match="文件夹"):
-        check_picture("dir.png", "--x")
+        pictures.check_picture("dir.png", "--x")
     with pytest.raises(UserError, match="盖掉"):
-        save_picture(PAPER, "mine.png", "--x", ["./mine.png"])
+        pictures.save_picture(PAPER, "mine.png", "--x", ["./mine.png"])
     assert (tmp_path / "mine.png").read_bytes() == before
     for name in ("deep/er/a.PNG", "a.jpg", "a.webp", "a.gif", "a.tif", "a.bmp"):
-        assert check_picture(name, "--x", ["mine.png"], PAPER.size).name == name.split("/")[-1]
-        save_picture(PAPER, name, "--x")
+        assert pictures.check_picture(name, "--x", ["mine.png"], PAPER.size).name == name.split("/")[-1]
+        pictures.save_picture(PAPER, name, "--x")
         assert Image.open(name).size == PAPER.size
     assert not list(tmp_path.rglob("*.tmp"))
 
