@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch as t
 import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,10 @@ def setup(use_gpu: bool = True) -> Runtime:
         t.accelerator.set_device_index(index)
         device = t.device(t.accelerator.current_accelerator().type, index)
     if world_size > 1 and not dist.is_initialized():
-        dist.init_process_group(dist.get_default_backend_for_device(device))
+        store, *_ = next(rendezvous("env://"))
+        if os.environ.get("GROUP_WORLD_SIZE", "1") == "1":      # torchrun 重新起的进程用的还是那个存储，里面有死去的进程的地址，连上去就卡住
+            store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
+        dist.init_process_group(dist.get_default_backend_for_device(device), store=store, rank=rank, world_size=world_size)
         atexit.register(dist.destroy_process_group)
     return Runtime(device, rank, world_size)
 
