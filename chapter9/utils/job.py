@@ -105,13 +105,13 @@ class Epoch:
     def __iter__(self) -> Iterator:
         job, opt, main = self.job, self.job.opt, self.job.runtime.is_main
         job.loader.batch_sampler.set_position(self.number - 1, self.done)
-        began = time.time()
+        self.began = self.ended = time.time()
         with tqdm(batches(job.loader), f"第 {self.number}/{opt.max_epoch} 轮", len(job.loader), initial=self.done,
                   disable=not main, leave=False, delay=1) as bar:
             for batch in bar:
                 seed_step(opt.seed, job.step + 1, job.runtime.rank)         # 随机数只看第几步，所以能原样接着训练
                 yield batch
-                job.step += 1
+                job.step, self.ended = job.step + 1, time.time()
                 if Path(opt.debug_file).exists():
                     import ipdb
                     ipdb.set_trace(sys._getframe(1))                        # 停在 train 里
@@ -121,7 +121,6 @@ class Epoch:
                         job.save_last(self.sums)                            # 轮末的断点要等验证之后，由 report 存
                 if self.final:
                     break
-        self.seconds = time.time() - began
 
     def log(self, count: int, **values: t.Tensor | float) -> None:
         """记下这一步（本进程）有 count 个样本，和要画曲线的各个值（标量）。值画的时候才取回来，这里不等设备。"""
@@ -137,8 +136,8 @@ class Epoch:
     def report(self, text: str, **curves: float) -> None:
         """一轮的最后：画 curves，打印一行 text、速度和用时，存断点。每个进程都要调用。"""
         job = self.job
-        speed, = job.runtime.sum(self.count / self.seconds)
-        job.vis.plot_many(curves, job.step) if job.runtime.is_main else None
+        speed, = job.runtime.sum(self.count / max(self.ended - self.began, 1e-6))
+        job.vis.plot_many(curves, job.step)
         say(f"第 {self.number} 轮，第 {job.step} 步：{text}，{speed:,.{0 if speed > 10 else 2}f} {job.unit}/秒，共 {(time.time() - job.began) / 60:.1f} 分钟")
         job.save_last({} if self.complete else self.sums)
 
@@ -160,14 +159,15 @@ class Epoch:
 def resume_point(opt, folder: Path, project: str, fixed: tuple[str, ...]) -> Content | None:
     """opt.resume，或进程是 torchrun 重新起的而断点正是它存的：占住 folder，返回其中 last.pth 的内容，并把没有亲手给出的选项恢复成
     当时的值（走满了的 max_steps 除外）；否则返回 None。没有断点，或亲手给出的选项里有 `fixed` 中的一个与当时不同，抛出 UserError。"""
-    path = folder / "last.pth"
-    restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0 and path.is_file() and load_checkpoint(path, project).get("run") == run_id()
-    if not opt.resume and not restarted:
+    path, restarted = folder / "last.pth", int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+    if not opt.resume and not (restarted and path.is_file()):
         return None
     if not path.is_file():
         raise UserError(f"没有断点 {legible(path)}，无法 --resume：去掉它从头训练，或用 --env 指明是哪一次")
     claim(folder)
     content = load_checkpoint(path, project)
+    if not opt.resume and content.get("run") != run_id():
+        return None                                     # 更早的、别的训练留下的
     if "elapsed" not in content:
         raise UserError(f"{legible(path)} 是用来使用的权重（best.pth 之类），不是断点：换回原来的 last.pth，或用 --model-path 从这份权重开始")
     saved = saved_config(type(opt), content["config"], path, fixed=fixed)
@@ -190,7 +190,7 @@ def run_id() -> str:
 
 def load_optimizer(opt, optimizer: t.optim.Optimizer, state: dict, path: Path) -> None:
     """恢复动量等状态。超参数用 optimizer 现在的，它是照恢复了的选项造的；只有学习率会在训练中变，亲手给出了才用新的。"""
-    changed = {"params"} if any(name.rstrip("12").endswith("lr") for name in opt.given) else {"params", "lr"}
+    changed = {"params"} if any(name.endswith("lr") for name in opt.given) else {"params", "lr"}
     fresh = [{key: value for key, value in group.items() if key not in changed} for group in optimizer.param_groups]
     load_state(optimizer, state, path)
     for group, new in zip(optimizer.param_groups, fresh):
