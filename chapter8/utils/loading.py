@@ -80,5 +80,5 @@ def _start(loader: DataLoader) -> Iterator:
 
 def _prepare_worker(_: int) -> None:
     """取数进程里：一批数据交不出去（共享内存满了）时 Python 只显示调用栈，主进程就永远等下去；改为结束这个进程，主进程会知道。"""
-    Queue._on_queue_feeder_error = staticmethod(lambda *_: os._exit(1))     # 下面：没人接数据，是主进程停了，不必显示调用栈
-    sys.excepthook = lambda kind, *more: issubclass(kind, ConnectionError) or sys.__excepthook__(kind, *more)
+    Queue._on_queue_feeder_error = staticmethod(lambda *_: os._exit(1))     # 下面：没人接数据（或接到一半），是主进程停了，不必显示调用栈
+    sys.excepthook = lambda kind, *more: issubclass(kind, (OSError, EOFError)) or sys.__excepthook__(kind, *more)
