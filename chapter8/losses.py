@@ -16,9 +16,9 @@ def gram_matrix(features: t.Tensor) -> t.Tensor:
     位置在平均时消失了，留下「哪些特征常一起出现」，这就是风格；也因此，风格图与照片可以不一样大。
     Gatys et al., 2015, arXiv:1508.06576。这里除以 H·W 而不是 C·H·W：后面还要除以目标的均方，常数会约掉。
     """
-    with t.autocast(features.device.type, enabled=False):           # 成千上万个乘积相加，半精度不够
-        flat = features.float().flatten(2)                          # (B, C, H·W)
-        return flat @ flat.transpose(1, 2) / flat.shape[2]
+    flat = features.permute(0, 2, 3, 1).flatten(1, 2)               # (B, H·W, C)；通道在最后的内存格式不必重排
+    with t.autocast(features.device.type, enabled=False):           # 半精度的矩阵乘法，里面的求和是单精度的
+        return (flat.transpose(1, 2) @ flat).float() / flat.shape[1]
 
 
 def relative_error(value: t.Tensor, target: t.Tensor) -> t.Tensor:

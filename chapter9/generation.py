@@ -1,8 +1,10 @@
 """作诗：逐字抽样，每一步先按规矩划掉不许写的字。一批诗同时往下写。"""
 
 import torch as t
+from torch.nn import functional as F
 
 from data import EOP, START, Vocabulary
+from rules import lines_of
 
 COLDEST = 1e-3          # 比这还低，抽到的总是得分最高的字，得分除以它却会溢出
 
@@ -26,6 +28,29 @@ def pick(logits: t.Tensor, temperature: float, top_k: int, top_p: float,
         ordered[ordered.cumsum(-1) - ordered > top_p] = 0       # 最可能的一个总会留下
         probability = t.zeros_like(ordered).scatter_(-1, order, ordered)
     return t.multinomial(probability, 1, generator=generator)[:, 0]
+
+
+def compose(model: t.nn.Module, vocabulary: Vocabulary, rules: list, prefix: str = "", candidates: int = 1,
+            **sampling) -> list[str]:
+    """与 generate 相同，但每首先写 candidates 首，留下 fluency 最高的；有重复句子的排在最后。"""
+    poems = generate(model, vocabulary, [rule for rule in rules for _ in range(candidates)], prefix, **sampling)
+    if candidates == 1:
+        return poems
+
+    def rank(poem: str) -> tuple[bool, float]:
+        lines = lines_of(poem)
+        return len(set(lines)) == len(lines), fluency(model, vocabulary, poem, prefix)
+
+    return [max(poems[i:i + candidates], key=rank) for i in range(0, len(poems), candidates)]
+
+
+@t.inference_mode()
+def fluency(model: t.nn.Module, vocabulary: Vocabulary, poem: str, prefix: str = "") -> float:
+    """网络从头读一遍这首诗，平均每个字的对数概率（nats，不超过 0），越高越通顺。没有温度，也没有规矩。"""
+    before = len(prefix) + 1                                        # <START> 和意境
+    ids = t.tensor([[START, *vocabulary.encode(prefix + poem)]], device=next(model.parameters()).device)
+    scores, _ = model(ids[:, :-1])                                  # (1, T, V)
+    return -F.cross_entropy(scores[0, before - 1:].float(), ids[0, before:]).item()
 
 
 @t.inference_mode()

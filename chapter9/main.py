@@ -3,13 +3,14 @@
 import math
 
 import torch as t
+from prosody import is_regular
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from config import Config
 from data import SENTENCE_END, LengthBatchSampler, PoemDataset, Vocabulary, load_poems, split_poems
 from data.prepare import prepare as prepare_data
-from generation import generate
+from generation import compose, generate
 from poet import (
     MODEL_OPTIONS,
     PROJECT,
@@ -86,7 +87,9 @@ def gen(opt: Config) -> None:
     if prefix and prefix[-1] not in SENTENCE_END:
         prefix += "。"                                           # 意境念完了，诗才开始
     rules = [make_rule(opt, vocabulary)] * opt.num
-    for poem in generate(model, vocabulary, rules, prefix, opt.temperature, opt.top_k, opt.top_p, opt.seed):
+    poems = compose(model, vocabulary, rules, prefix, opt.candidates,
+                    temperature=opt.temperature, top_k=opt.top_k, top_p=opt.top_p, seed=opt.seed)
+    for poem in poems:
         print(layout(poem), end="\n\n")
 
 
@@ -101,15 +104,23 @@ def test(opt: Config) -> None:
 
     known = {line for poem in parts["train"] for line in lines_of(poem.text)}
     heads = [poem.text[0] for poem in parts["test"][:200]]
+    real = [lines_of(poem.text) for poem in parts["test"]]
     for form, (width, count) in FORMS.items():
-        rules = [make_rule(Config(start_words=head, form=form), vocabulary) for head in heads]
-        poems = generate(model, vocabulary, rules, "", opt.temperature, opt.top_k, opt.top_p, opt.seed)
-        lines = [line for poem in poems for line in lines_of(poem)]
-        exact = sum([len(line) for line in lines_of(poem)] == [width] * count for poem in poems)
+        rules = [make_rule(Config(start_words=head, form=form, rhyme=opt.rhyme, tones=opt.tones), vocabulary) for head in heads]
+        poems = [lines_of(poem) for poem in compose(model, vocabulary, rules, "", opt.candidates, temperature=opt.temperature,
+                                                    top_k=opt.top_k, top_p=opt.top_p, seed=opt.seed)]
+        lines = [line for poem in poems for line in poem]
+        exact = sum(has_form(poem, width, count) for poem in poems)
         copied = sum(line in known for line in lines) / len(lines)
         pairs = [line[i:i + 2] for line in lines for i in range(len(line) - 1)]
-        print(f"{form} {len(poems)} 首：格式正确 {exact / len(poems):.1%}，"
-              f"整句见于训练集 {copied:.1%}，distinct-2 {len(set(pairs)) / len(pairs):.3f}")
+        theirs = [poem for poem in real if has_form(poem, width, count)]
+        ours, tang = (sum(is_regular(poem, vocabulary) for poem in some) / max(1, len(some)) for some in (poems, theirs))
+        print(f"{form} {len(poems)} 首：格式正确 {exact / len(poems):.1%}，整句见于训练集 {copied:.1%}，"
+              f"distinct-2 {len(set(pairs)) / len(pairs):.3f}，全诗合平仄 {ours:.1%}（测试集的 {len(theirs)} 首 {tang:.1%}）")
+
+
+def has_form(lines: list[str], width: int, count: int) -> bool:
+    return [len(line) for line in lines] == [width] * count
 
 
 def prepare(opt: Config) -> None:

@@ -1,4 +1,4 @@
-"""诗的规矩：体裁、藏头、押韵。
+"""诗的规矩：体裁、藏头、押韵、平仄。
 
 规矩不改动网络，只回答一个问题：已经写了这些，下一个字可以是哪些？作诗时不许的字概率为 0，
 所以格式不是多半对，而是必然对。
@@ -6,9 +6,11 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch as t
+from prosody import patterns, readings, violations
 
 from data import EOP, PUNCTUATION, SENTENCE_END, START, TIDY, Vocabulary
 from utils import UserError
@@ -16,11 +18,6 @@ from utils import UserError
 FORMS = {"五绝": (5, 4), "七绝": (7, 4), "五律": (5, 8), "七律": (7, 8)}     # 每句字数, 句数
 LONGEST_SENTENCE = 40           # 自由体藏头诗里，一句写到这么长就收住
 SMALLEST_RHYME = 30             # 第一个韵脚取平声，且所在韵部至少有这么多字，免得后面无字可押
-
-# 中华新韵（十四韵，中华诗词学会 2005）：韵部 → 韵母。支部的韵母写作 -i
-RHYMES = {"麻": "a ia ua", "波": "o e uo", "皆": "ie ve ê", "开": "ai uai", "微": "ei uei",
-          "豪": "ao iao", "尤": "ou iou", "寒": "an ian uan van", "文": "en in uen vn",
-          "唐": "ang iang uang", "庚": "eng ing ueng ong iong", "齐": "i er v", "支": "-i", "姑": "u"}
 
 
 @dataclass
@@ -92,25 +89,31 @@ class FixedForm:
     """格律体：第几个位置是字、是什么标点都已定好。单数句用逗号，双数句和末句用句号。
 
     格律诗忌重字：用过的字不再用，紧接着重复的叠字（如「茫茫」）除外。
+    rhyme 时偶数句押同一个平声韵；tones 时平仄合律，首句收平声的，它也押韵。
     """
 
-    def __init__(self, masks: Masks, form: str, start: list[int], heads: list[int],
-                 rhymes: dict[int, tuple] | None = None):
-        self.masks, self.rhymes = masks, rhymes
-        self.groups = defaultdict(list)              # (韵部, 是否平声) → 其中的字
-        for token, rhyme in (rhymes or {}).items():
-            self.groups[rhyme].append(token)
-        width, lines = FORMS[form]
-        self.width, self.lines = width, len(heads) or lines
+    def __init__(self, masks: Masks, form: str, start: list[int], heads: list[int], rhyme: bool, tones: bool):
+        self.masks, self.rhyme, self.tones = masks, rhyme, tones
+        self.width, full = FORMS[form]
+        self.lines = len(heads) or full
         comma, stop = (masks.vocabulary.index[c] for c in "，。")
         self.fixed = {}                              # 位置 → 必须写的字
         for line in range(self.lines):
-            first = line * (width + 1)
+            first = line * (self.width + 1)
             if heads:
                 self.fixed[first] = heads[line]
-            self.fixed[first + width] = stop if line % 2 or line == self.lines - 1 else comma
+            self.fixed[first + self.width] = stop if line % 2 or line == self.lines - 1 else comma
         self.fixed.update(enumerate(start))
-        self.length = self.lines * (width + 1)
+        self.length = self.lines * (self.width + 1)
+        if rhyme or tones:
+            self.readings = readings(masks.vocabulary)
+            self.rhyming = defaultdict(list)         # (韵部, 是否平声) → 其中的字
+            for token, sound in self.readings.items():
+                self.rhyming[sound].append(token)
+        if tones:
+            self.patterns = patterns(self.width, full)
+            self.level = masks.only(*(token for token, (_, level) in self.readings.items() if level))
+            self.oblique = masks.only(*self.readings) & ~self.level
 
     def allowed(self, written: list[int]) -> t.Tensor | None:
         position = len(written)
@@ -118,21 +121,46 @@ class FixedForm:
             return None
         if position in self.fixed:
             return self.masks.only(self.fixed[position])
-        line, column = divmod(position, self.width + 1)
-        if self.rhymes and line % 2 and column == self.width - 1:
-            return self._rhyming(written)
-        mask = self.masks.characters.clone()
-        mask[written[:-1]] = False                   # 前一个字可以重复：叠字
+        mask = self.masks.characters
+        for wish in self._wishes(written):
+            if (mask & wish).any():                  # 给定的开头可能让几条规矩相冲，后面的让前面的
+                mask = mask & wish
         return mask
 
+    def _wishes(self, written: list[int]) -> Iterator[t.Tensor]:
+        """这个位置的各条规矩，要紧的在前。"""
+        line, column = divmod(len(written), self.width + 1)
+        if self.rhyme and line % 2 and column == self.width - 1:
+            yield self._rhyming(written)
+        if self.tones:
+            yield self._in_tone(written)
+        fresh = self.masks.characters.clone()
+        fresh[written[:-1]] = False                  # 前一个字可以重复：叠字
+        yield fresh
+
+    def _in_tone(self, written: list[int]) -> t.Tensor:
+        """与已写的字最相合的那几种平仄谱，这个位置许用的字。开头和头字是给定的，可能哪一种也不全合。"""
+        levels = self.levels(written)
+        wrong = violations(levels, self.patterns)
+        wanted = {pattern[len(levels)] for pattern, count in zip(self.patterns, wrong) if count == min(wrong)}
+        if "中" in wanted:
+            return self.masks.characters
+        return self.level | self.oblique if len(wanted) == 2 else self.level if "平" in wanted else self.oblique
+
+    def levels(self, written: list[int]) -> list[bool | None]:
+        """已写的各字（不算标点）是不是平声；不知读音的是 None。"""
+        return [self.readings.get(token, (None, None))[1] for token in written if token not in self.masks.marks]
+
     def _rhyming(self, written: list[int]) -> t.Tensor:
-        feet = written[2 * self.width::2 * (self.width + 1)]     # 前面各偶数句的末字
-        if feet and feet[0] in self.rhymes:
-            fitting = self.groups[self.rhymes[feet[0]]]
-        else:
-            fitting = [token for (_, level), group in self.groups.items()
-                       if level and len(group) >= SMALLEST_RHYME for token in group]
-        return self.masks.only(*(set(fitting) - set(written) or fitting))
+        """与前面的韵脚同韵同声的字；还没有韵脚时，字够多的各个平声韵部。"""
+        feet = written[2 * self.width::2 * (self.width + 1)]        # 前面各偶数句的末字
+        first = self.readings.get(written[self.width - 1])
+        if self.tones and first and first[1]:                       # 首句入韵
+            feet = [written[self.width - 1], *feet]
+        if feet and feet[0] in self.readings:
+            return self.masks.only(*self.rhyming[self.readings[feet[0]]])
+        return self.masks.only(*(token for (_, level), group in self.rhyming.items()
+                                 if level and len(group) >= SMALLEST_RHYME for token in group))
 
     def finish(self, written: list[int]) -> list[int]:
         return written
@@ -149,6 +177,8 @@ def make_rule(opt, vocabulary: Vocabulary):
     check_known(text, vocabulary, "--start-words")
     if opt.rhyme and not opt.form:
         raise UserError("--rhyme 要知道哪里是偶数句，请同时给出 --form，如 --form=七绝")
+    if opt.tones and not opt.form:
+        raise UserError("--tones 要知道是哪种体裁，请同时给出 --form，如 --form=七绝")
     if not opt.acrostic and text[0] in PUNCTUATION:
         raise UserError(f"--start-words 不能以标点「{text[0]}」开头")
     if opt.acrostic and not opt.form and not masks.ends:
@@ -159,8 +189,7 @@ def make_rule(opt, vocabulary: Vocabulary):
         return FreeForm(masks, start, heads, opt.max_gen_len)
     check_known("，。", vocabulary, f"--form={opt.form} 的标点")
     _check_form(text, opt)
-    rhymes = rhyme_groups(vocabulary) if opt.rhyme else None
-    return FixedForm(masks, opt.form, start, heads, rhymes)
+    return FixedForm(masks, opt.form, start, heads, opt.rhyme, opt.tones)
 
 
 def _check_form(text: str, opt) -> None:
@@ -207,23 +236,3 @@ def check_known(text: str, vocabulary: Vocabulary, option: str) -> None:
 def with_code(char: str) -> str:
     """字和它的码位：有的字看上去一样，有的显示不出来。"""
     return f"{char if char.isprintable() else ''}（U+{ord(char):04X}）"
-
-
-def rhyme_groups(vocabulary: Vocabulary) -> dict[int, tuple]:
-    """字的编号 → (韵部, 是否平声)。读音是今天的普通话，多音字取最常见的一个。"""
-    try:
-        from pypinyin import Style, pinyin
-    except ImportError:
-        raise UserError("--rhyme 要用 pypinyin 查读音：pip install pypinyin") from None
-    part_of = {final: part for part, finals in RHYMES.items() for final in finals.split()}
-    groups = {}
-    for token in vocabulary.tokens[2:]:
-        final = pinyin(token, style=Style.FINALS_TONE3, errors="ignore")
-        initial = pinyin(token, style=Style.INITIALS, errors="ignore")
-        if final and final[0][0]:
-            name, tone = final[0][0].rstrip("12345"), final[0][0][-1]
-            if name == "i" and initial[0][0] in ("zh", "ch", "sh", "r", "z", "c", "s"):
-                name = "-i"
-            if name in part_of:
-                groups[vocabulary.index[token]] = (part_of[name], tone in "12")
-    return groups

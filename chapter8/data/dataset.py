@@ -54,10 +54,11 @@ def random_crop(image: Image.Image, size: int, random: np.random.Generator) -> t
     """随机裁一个正方形，缩放到 size，一半的机会左右翻转 → (3, size, size) 的 uint8。
 
     正方形的边长从照片短边的 SMALLEST_CROP（看得见细节）到整个短边（照顾全局）之间按对数均匀取，
-    网络于是见过疏密不同的画面。
+    网络于是见过疏密不同的画面。照片小时至少裁 size：放大的小块是糊的，学不到细节该怎样画。
     """
     short = min(image.size)
-    side = round(short * math.exp(random.uniform(math.log(SMALLEST_CROP), 0)))
+    smallest = max(short * SMALLEST_CROP, min(short, size))
+    side = round(math.exp(random.uniform(math.log(smallest), math.log(short))))
     left, top = (int(random.integers(length - side + 1)) for length in image.size)
     image = image.resize((size, size), Image.Resampling.BICUBIC, (left, top, left + side, top + side))
     crop = to_tensor(image)

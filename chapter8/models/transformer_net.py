@@ -27,6 +27,14 @@ class InstanceNorm(nn.InstanceNorm2d):
         return F.batch_norm(x, self.mean, self.var, self.weight, self.bias, eps=self.eps)
 
 
+class ReflectionPad(nn.ReflectionPad2d):
+    """四边补镜像。混合精度（autocast）规定它用单精度，可它只是搬动数字：关掉，免得来回转换。"""
+
+    def forward(self, x: t.Tensor) -> t.Tensor:
+        with t.autocast(x.device.type, enabled=False):
+            return super().forward(x)
+
+
 class ConvLayer(nn.Sequential):
     """反射填充、卷积、实例归一化。
 
@@ -38,7 +46,7 @@ class ConvLayer(nn.Sequential):
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, upsample: int = 1,
                  norm: bool = True):
         layers = [nn.Upsample(scale_factor=upsample, mode="nearest")] if upsample > 1 else []
-        layers += [nn.ReflectionPad2d(kernel // 2), nn.Conv2d(in_channels, out_channels, kernel, stride)]
+        layers += [ReflectionPad(kernel // 2), nn.Conv2d(in_channels, out_channels, kernel, stride)]
         layers += [InstanceNorm(out_channels)] if norm else []
         super().__init__(*layers)
 
