@@ -47,4 +47,5 @@ class Config(BaseConfig):
     max_size: Annotated[int, Range(0)] = 768  # 先把照片缩到最长边不超过它，0 为不缩；gatys 没有给出时按 256
     strength: Annotated[float, Range(0, 1)] = 1.0  # 画占几成，其余是照片
     preserve_color: bool = False  # 只取画的明暗和笔触，颜色仍用照片的
+    steady: bool = False  # 几张图是一段动画的各帧（一样大）：归一化用共同的统计量，颜色不闪；动画文件总是这样
     tile_size: Annotated[int, Range(128)] = 1024  # 图比它大时分块画，每块这么大；内存不够就减小

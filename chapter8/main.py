@@ -2,18 +2,20 @@
 
 import copy
 import math
+from contextlib import nullcontext
 
 import torch as t
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from animation import read_frames, sample_frames, save_frames
 from config import Config
 from data import Photos, fit_within, to_tensor
 from data.pictures import check_picture, complain, find_pictures, open_picture, save_picture
 from data.prepare import prepare as prepare_data
 from gatys import optimize
 from models import TransformerNet
-from painting import finish, paint, to_image
+from painting import finish, paint, shared_statistics, to_image
 from pictures import plan_results, sheet, without_results
 from style import (
     PROJECT,
@@ -85,31 +87,40 @@ def train(opt: Config) -> None:
 
 
 def stylize(opt: Config) -> None:
-    """画照片：--content-path=照片或文件夹 --model-path=风格；--method=gatys 用慢办法"""
+    """画照片或动画：--content-path=照片或文件夹 --model-path=风格；--method=gatys 用慢办法"""
+    if opt.steady and opt.method == "gatys":
+        raise UserError("--steady 说的是网络里的归一化，--method=gatys 没有网络：去掉其中一个")
     runtime = setup(opt.use_gpu)
     paths = find_pictures(opt.content_path, "--content-path")
     paths = without_results(paths, opt.content_path, opt.result_path)
-    results = plan_results(paths, opt.content_path, opt.result_path)
+    results = plan_results(paths, opt.content_path, opt.result_path, "result_path" in opt.given)
+    max_size = GATYS_SIZE if opt.method == "gatys" and "max_size" not in opt.given else opt.max_size
     if opt.method == "gatys":
         perceptual = build_loss(opt, runtime)
     else:
         net = load_net(opt).to(runtime.device, memory_format=t.channels_last)
-    max_size = GATYS_SIZE if opt.method == "gatys" and "max_size" not in opt.given else opt.max_size
-    bad = []
-    for path, result in zip(paths, tqdm(results, "画", unit="张", leave=False, delay=1)):
-        try:
-            photo = fit_within(open_picture(path), max_size)
-            check_picture(result, "--result-path", size=photo.size)
-        except UserError as error:
-            bad.append(str(error))
-            continue
+
+    def draw(photos):                                               # 一张照片，或一段动画的各帧
         if opt.method == "gatys":
-            picture = to_image(optimize(to_tensor(photo)[None].float().to(runtime.device), perceptual, opt.gatys_steps)[0])
-        else:
-            picture = paint(net, photo, runtime, opt.tile_size)
-        save_picture(finish(picture, photo, opt.strength, opt.preserve_color), result, "--result-path")
+            tensors = [to_tensor(photo)[None].float().to(runtime.device) for photo in photos]
+            return [to_image(optimize(photo, perceptual, opt.gatys_steps)[0]) for photo in tensors]
+        with shared_statistics(net, photos, runtime) if len(photos) > 1 and not opt.steady else nullcontext():
+            return [paint(net, photo, runtime, opt.tile_size) for photo in tqdm(photos, "帧", leave=False, delay=5)]
+
+    bad = []
+    with shared_statistics(net, sample_frames(paths, max_size), runtime) if opt.steady else nullcontext():
+        for path, result in zip(paths, tqdm(results, "画", unit="张", leave=False, delay=1)):
+            try:
+                photos, rhythm = read_frames(path)
+                photos = [fit_within(photo, max_size) for photo in photos]
+                check_picture(result, "--result-path", size=photos[0].size)
+            except UserError as error:
+                bad.append(str(error))
+                continue
+            pictures = [finish(picture, photo, opt.strength, opt.preserve_color) for picture, photo in zip(draw(photos), photos)]
+            save_frames(pictures, rhythm, result, "--result-path")
     if len(bad) < len(paths):
-        print(f"{len(paths) - len(bad)} 张画存到 {opt.result_path}")
+        print(f"{len(paths) - len(bad)} 张画存到 {results[0] if len(paths) == 1 else opt.result_path}")
     complain(bad)
 
 

@@ -1,6 +1,8 @@
 """用网络画一张照片：大图分块，颜色和浓淡可调。"""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch as t
 from PIL import Image
@@ -21,12 +23,25 @@ def paint(net: TransformerNet, photo: Image.Image, runtime: Runtime, tile: int) 
 
     卷积只看近处，分块时四周多看一圈就够了；实例归一化却要整张图的均值和方差，各块自己算，接缝处颜色就会跳。
     整张图放不进内存，只好先均匀地取几块样本，一起前向一次，把每层合起来的均值和方差定下来，再一块一块画。
+    在 shared_statistics 里面，用的是各帧共同的均值和方差。
     """
     whole = to_tensor(photo)                                        # (3, H, W) uint8
-    try:
-        if max(whole.shape[1:]) > tile:
-            net.calibrate(sample_blocks(whole).to(runtime.device).float())
+    if net.calibrated or max(whole.shape[1:]) <= tile:
         return to_image(paint_tiles(net, whole, runtime, tile)[None])
+    with shared_statistics(net, [photo], runtime):
+        return to_image(paint_tiles(net, whole, runtime, tile)[None])
+
+
+@contextmanager
+def shared_statistics(net: TransformerNet, frames: list[Image.Image], runtime: Runtime) -> Iterator[None]:
+    """其间画的每一张都用同样的均值和方差，由一样大的各帧 frames 里取的样本块定下：各帧自己算，画里动了一样东西，
+    不动的地方颜色也跟着变，看上去一闪一闪。"""
+    blocks = [sample_blocks(to_tensor(frame)) for frame in frames]
+    count = max(len(blocks[0]), min(len(frames), MAX_SAMPLES))      # 帧和位置都轮着取
+    samples = [blocks[i * len(frames) // count][i % len(blocks[0])] for i in range(count)]
+    net.calibrate(t.stack(samples).to(runtime.device).float())
+    try:
+        yield
     finally:
         net.release()
 

@@ -8,6 +8,8 @@ import numpy as np
 import torch as t
 from PIL import Image
 
+from animation import SUFFIXES as ANIMATED
+from animation import animated_result, is_animation
 from data.pictures import SUFFIXES, check_picture
 from utils import UserError, check_target, legible, say
 
@@ -41,21 +43,23 @@ def without_results(paths: list[Path], content: str, result: str) -> list[Path]:
     return photos or paths
 
 
-def plan_results(paths: list[Path], content: str, result: str) -> list[Path]:
+def plan_results(paths: list[Path], content: str, result: str, given: bool = True) -> list[Path]:
     """每张照片的结果存到哪里。只有一张时 result 是文件（或已有的文件夹）；几张时是文件夹，里面的子文件夹与 content 的一样。
+    照片的结果是 .png，动画的仍是原来的格式；result 没有亲手给出（given 为假）时也这样。
 
     存不了、会盖掉照片时抛出 UserError：画之前就说，免得白等。
     """
     target = Path(result)
     if len(paths) == 1 and not target.is_dir():
-        return [check_picture(target, "--result-path", paths)]
+        return [check_picture(animated_result(target, paths[0], given), "--result-path", paths)]
     if target.exists() and not target.is_dir() or target.suffix.lower() in SUFFIXES:
         raise UserError(f"要画的有 {len(paths)} 张，--result-path={legible(target)} 要是一个文件夹")
     root = Path(content) if Path(content).is_dir() else Path(os.path.commonpath([path.parent for path in paths]))
     names = [path.relative_to(root) for path in paths]
     stems = Counter(name.with_suffix("").as_posix().lower() for name in names)      # a.jpg 和 a.png 的结果不能都叫 a.png
-    results = [target / (name.with_suffix(".png") if stems[name.with_suffix("").as_posix().lower()] == 1
-                         else name.with_name(f"{name.name}.png")) for name in names]
+    suffixes = [path.suffix.lower() if is_animation(path) and path.suffix.lower() in ANIMATED else ".png" for path in paths]
+    results = [target / (name.with_suffix(suffix) if stems[name.with_suffix("").as_posix().lower()] == 1
+                         else name.with_name(f"{name.name}{suffix}")) for name, suffix in zip(names, suffixes)]
     originals = {os.path.realpath(path) for path in paths}
     at_home = target.resolve() == root.resolve()                # 与照片在同一个文件夹：已有的文件都不能动
     covered = next((item for item in results if os.path.realpath(item) in originals or at_home and item.exists()), None)

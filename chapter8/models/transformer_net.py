@@ -87,6 +87,11 @@ class TransformerNet(nn.Module):
         x = self.up(self.body(self.down(x)))
         return (127.5 + SCALE * x)[..., :height, :width]            # 从中灰出发
 
+    @property
+    def calibrated(self) -> bool:
+        """归一化用的是不是定好的均值和方差。"""
+        return any(module.mode == "frozen" for module in self.modules() if isinstance(module, InstanceNorm))
+
     @t.no_grad()
     def calibrate(self, samples: t.Tensor) -> None:
         """用大图里的几块样本 (N, 3, S, S) 定下各层归一化的均值和方差，此后每一块都用它们，直到 release。"""

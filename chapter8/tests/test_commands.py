@@ -61,6 +61,7 @@ def pixels(path):
     (["stylize", "--model-path=monet"], ["monet", "cafe_terrace"]),
     (["stylize", "--model-path=nowhere.pth"], ["nowhere.pth", "--model-path"]),
     (["stylize", "--width=9"], ["width", "9"]),
+    (["stylize", "--method=gatys", "--steady=True"], ["--steady", "--method=gatys"]),
     (["stylize", "photo.jpg"], ["photo.jpg", "--选项=值"]),
     (["evaluate", "--content-path=nowhere"], ["nowhere"]),
 ])
@@ -207,6 +208,81 @@ def test_a_picture_that_the_format_cannot_hold(workdir, tiny, capsys):
     scene(16384, 1).save("wide.png")
     words = ["stylize", "--content-path=wide.png", f"--model-path={tiny}", "--max-size=0"]
     assert "16383" in fails(capsys, *words, "--result-path=wide.webp") and not Path("wide.webp").exists()
+
+
+def clip(count=4, size=(96, 64)):
+    """一段动画：不动的画面上，一个白方块从左往右走。"""
+    frames = [scene(*size) for _ in range(count)]
+    for i, frame in enumerate(frames):
+        frame.paste("white", (i * size[0] // count, size[1] - 20, i * size[0] // count + 20, size[1]))
+    return frames
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
+def test_an_animation_stays_one(workdir, tiny, suffix):
+    first, *others = clip()
+    first.save(f"clip{suffix}", save_all=True, append_images=others, duration=[50, 100, 200, 50], loop=3)
+    call("stylize", f"--content-path=clip{suffix}", f"--model-path={tiny}", "--max-size=48")
+    with Image.open(f"result{suffix}") as result:
+        assert result.n_frames == 4 and result.size == (48, 32) and result.info["loop"] == 3
+        durations = []
+        for i in range(4):
+            result.seek(i)
+            result.load()
+            durations.append(result.info["duration"])
+    assert durations == [50, 100, 200, 50]
+    call("stylize", f"--content-path=clip{suffix}", f"--model-path={tiny}", "--result-path=other.webp")
+    assert Image.open("other.webp").n_frames == 4
+    Path("mixed").mkdir()
+    Path(f"clip{suffix}").rename(f"mixed/clip{suffix}")
+    scene(50, 40).save("mixed/photo.jpg")
+    call("stylize", "--content-path=mixed", f"--model-path={tiny}", "--result-path=out")
+    assert names("out") == [f"clip{suffix}", "photo.png"] and Image.open(f"out/clip{suffix}").n_frames == 4
+
+
+def test_an_animation_cannot_become_a_jpeg_or_lose_its_frames(workdir, tiny, capsys):
+    first, *others = clip()
+    first.save("clip.gif", save_all=True, append_images=others, loop=0)
+    message = fails(capsys, "stylize", "--content-path=clip.gif", f"--model-path={tiny}", "--result-path=a.jpg")
+    assert "clip.gif 是动画" in message and ".webp" in message and not Path("a.jpg").exists()
+    Path("broken.gif").write_bytes(Path("clip.gif").read_bytes()[:-900])
+    assert "broken.gif" in fails(capsys, "stylize", "--content-path=broken.gif", f"--model-path={tiny}")
+    assert not Path("result.gif").exists()
+
+
+def test_frames_keep_their_colours(workdir, tiny):
+    """白方块走到哪里，别处的颜色都不变；各帧各算各的就会变。"""
+    first, *others = clip()
+    Path("frames").mkdir()
+    for i, frame in enumerate((first, *others)):
+        frame.save(f"frames/{i}.png")
+    first.save("clip.png", save_all=True, append_images=others)
+
+    def still(folder):
+        """上面 8 行离方块 36 个像素；width=4 的网络看得到 54 个像素以外，差的这一点不到一级。"""
+        tops = [pixels(f"{folder}/{i}.png")[:8] for i in range(4)]
+        return np.mean([np.abs(a - b).mean() for a, b in zip(tops, tops[1:])])
+
+    call("stylize", "--content-path=frames", f"--model-path={tiny}", "--result-path=own")
+    call("stylize", "--content-path=frames", f"--model-path={tiny}", "--result-path=shared", "--steady=True")
+    call("stylize", "--content-path=clip.png", f"--model-path={tiny}")
+    Path("animated").mkdir()
+    with Image.open("result.png") as result:
+        for i in range(4):
+            result.seek(i)
+            result.convert("RGB").save(f"animated/{i}.png")
+    assert still("shared") < 0.5 < still("own")
+    assert still("animated") < 0.5
+    call("stylize", "--content-path=frames/0.png", f"--model-path={tiny}", "--result-path=alone.png")     # 之后又各算各的
+    assert np.array_equal(pixels("alone.png"), pixels("own/0.png"))
+
+
+def test_frames_of_different_sizes(workdir, tiny, capsys):
+    Path("frames").mkdir()
+    scene(60, 40).save("frames/0.png")
+    scene(60, 44).save("frames/1.png")
+    message = fails(capsys, "stylize", "--content-path=frames", f"--model-path={tiny}", "--result-path=out", "--steady=True")
+    assert "frames/1.png" in message and "60×44" in message and not Path("out").exists()
 
 
 def test_strength_and_colour(workdir, tiny):
