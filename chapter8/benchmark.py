@@ -19,13 +19,15 @@ from data import to_tensor
 from data.pictures import open_picture
 from gatys import optimize
 from models import TransformerNet
-from style import build_loss, held_out
+from painting import OVERLAP, paint, shared_statistics
+from style import build_loss, held_out, load_net
 from utils import setup
 
 ROUNDS = 5
 SIDES = (256, 512, 1024)
 GATYS_STEPS = 300                   # README 和 evaluate 里 Gatys 走的步数
 TRIAL_STEPS = {256: 10, 512: 3, 1024: 1}        # 每一步用时相同，量几步再乘上去
+FRAMES = 6
 LARGE = (3000, 2000)                # 量内存用的图
 MAIN = Path(__file__).resolve().parent / "main.py"
 
@@ -86,6 +88,23 @@ def training_speed(perceptual) -> None:
     print(f"训练，{side}×{side}，一批 {batch} 张：width 32 {batch / large:.2f} 张/秒，width 16 {batch / small:.2f} 张/秒")
 
 
+def flicker() -> None:
+    """一只鹦鹉从一张照片前走过，各帧各画各的，对照用共同的统计量：不动的地方，相邻两帧平均差几级。"""
+    still = open_picture(held_out()[0]).resize((384, 256))
+    bird = open_picture(held_out()[-1]).resize((96, 96))
+    frames = [still.copy() for _ in range(FRAMES)]
+    for i, frame in enumerate(frames):
+        frame.paste(bird, (i * (384 - 96) // (FRAMES - 1), 256 - 96))
+    net, runtime = load_net(Config()).to(memory_format=t.channels_last), setup(use_gpu=False)
+
+    def change() -> float:
+        tops = [to_tensor(paint(net, frame, runtime, 1024))[:, :256 - 96 - OVERLAP].float() for frame in frames]    # 鹦鹉够不着
+        return statistics.mean((a - b).abs().mean().item() for a, b in zip(tops, tops[1:]))
+    own = change()
+    with shared_statistics(net, frames, runtime):
+        print(f"动画里不动的地方，相邻两帧平均差：各画各的 {own:.2f} 级，共同的统计量 {change():.2f} 级")
+
+
 def memory() -> None:
     """另起进程画一张 LARGE 的图，报告内存峰值。"""
     if sys.platform == "win32":
@@ -112,6 +131,7 @@ def main() -> None:
     layouts()
     painting_speed(perceptual)
     training_speed(perceptual)
+    flicker()
     memory()
 
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from animation import read_frames, sample_frames, save_frames
 from config import Config
 from data import Photos, fit_within, to_tensor
-from data.pictures import check_picture, complain, find_pictures, open_picture, save_picture
+from data.pictures import check_picture, complain, find_pictures, save_picture
 from data.prepare import prepare as prepare_data
 from gatys import optimize
 from models import TransformerNet

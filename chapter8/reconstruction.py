@@ -1,6 +1,6 @@
 """只凭一层特征还原照片，只凭 Gram 矩阵造出纹理：python reconstruction.py，结果存到 checkpoints/reconstructions.npz。
 
-要走到不再变好为止，一个 CPU 核约 UNKNOWN 分钟，所以算好了随书，style.ipynb 只看结果。
+要走到不再变好为止，一个 CPU 核约 4 分钟，所以算好了随书，style.ipynb 只看结果。
 """
 
 from collections.abc import Callable
@@ -20,8 +20,8 @@ HERE = Path(__file__).parent
 PHOTO = HERE / "data" / "heldout" / "neuschwansteincastle.webp"
 PAINTING = HERE / "data" / "paintings" / "cafe_terrace.webp"
 RESULT = HERE / "checkpoints" / "reconstructions.npz"
-PHOTO_SIDE, PAINTING_SIDE, TEXTURE_SIDE = 112, 256, 144         # 像素
-STEPS = 600
+PHOTO_SIDE, PAINTING_SIDE, TEXTURE_SIDE = 112, 256, 128         # 像素
+STEPS = 300
 
 
 def load(path: Path, side: int) -> t.Tensor:

@@ -3,7 +3,6 @@
 import math
 
 import torch as t
-from prosody import is_regular
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
@@ -20,6 +19,7 @@ from poet import (
     load_model,
     starting_point,
 )
+from prosody import is_regular
 from rules import FORMS, check_known, clean, layout, lines_of, make_rule
 from utils import Job, UserError, load_state, run, say, seed_step, setup
 

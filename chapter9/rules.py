@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch as t
-from prosody import patterns, readings, violations
 
 from data import EOP, PUNCTUATION, SENTENCE_END, START, TIDY, Vocabulary
+from prosody import patterns, readings, violations
 from utils import UserError
 
 FORMS = {"五绝": (5, 4), "七绝": (7, 4), "五律": (5, 8), "七律": (7, 8)}     # 每句字数, 句数

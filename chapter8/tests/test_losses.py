@@ -7,7 +7,7 @@ from helpers import PROJECT
 
 from config import Config
 from data import to_tensor
-from gatys import optimize
+from gatys import minimize, optimize
 from losses import CONTENT_LAYER, PerceptualLoss, gram_matrix, relative_error, total_variation
 from models import VGG16
 from style import held_out, read_style, square_crops
@@ -121,3 +121,18 @@ def test_gatys_with_the_downloaded_weights(real_vgg):
     image, losses = optimize(start, perceptual, 40)
     before = perceptual(start, perceptual.content_target(start))
     assert losses.total.item() < 0.5 * before.total.item() and losses.content.item() < 0.7
+
+
+def test_minimize_returns_the_best_of_all_it_saw():
+    """快到底时 L-BFGS 可能一步跳开：损失在最小处附近是 |x - 100| 的，正是这样。"""
+    seen = []
+
+    def loss_of(image):
+        loss = (image - 100).abs().sum()
+        seen.append(loss.item())
+        return loss
+    start = photo(12, 8)
+    image = minimize(loss_of, start, 40)
+    assert image.shape == start.shape and image.min() >= 0 and image.max() <= 255
+    assert loss_of(image).item() == pytest.approx(min(seen[:-1]), rel=1e-4)
+    assert min(seen) < 0.2 * seen[0] and seen[-2] > 1.01 * min(seen)        # 最后一步不是最好的

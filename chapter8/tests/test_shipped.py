@@ -2,14 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch as t
 from helpers import PROJECT, call
 from PIL import Image
 
+import reconstruction
 from config import Config
 from data import to_tensor
 from losses import PerceptualLoss
+from models.vgg16 import TAPS
 from style import held_out, load_net, read_style, square_crops
 
 STORIES = {path.stem: json.loads(path.read_text(encoding="utf-8"))
@@ -71,6 +74,20 @@ def test_no_border(name):
         painted = net(square_crops(held_out(), 192))
     edge, inner = t.cat([painted[..., :2], painted[..., -2:]], 3), t.cat([painted[..., 6:8], painted[..., -8:-6]], 3)
     assert (edge.mean() - inner.mean()).abs() < 12
+
+
+def test_reconstructions_are_converged(real_vgg):
+    """style.ipynb 看的图是走到底的，与 reconstruction.py 现在的损失相合。"""
+    pictures = {name: t.from_numpy(pixels)[None].float() for name, pixels in np.load(reconstruction.RESULT).items()}
+    small = reconstruction.load(reconstruction.PHOTO, reconstruction.PHOTO_SIDE)
+    painting = reconstruction.load(reconstruction.PAINTING, reconstruction.PAINTING_SIDE)
+    for depth, name in enumerate(TAPS):
+        for kind, loss_of in (("photo", reconstruction.content_loss(real_vgg, small, depth)),
+                              ("texture", reconstruction.texture_loss(real_vgg, painting, depth))):
+            picture = pictures.pop(f"{kind}_{name}")
+            with t.no_grad():
+                assert loss_of(picture) < 0.02 * loss_of(reconstruction.noise_like(picture)), (kind, name)
+    assert not pictures
 
 
 def test_styles_differ():

@@ -1,11 +1,11 @@
 import pytest
 import torch as t
-from prosody import is_regular, patterns, readings, violations
 
 from config import Config
 from data import EOP, Vocabulary
 from generation import compose, fluency, generate, pick
 from models import PoetryModel, PoetryTransformer
+from prosody import is_regular, patterns, readings, violations
 from rules import FORMS, clean, layout, lines_of, make_rule
 from utils import UserError
 
