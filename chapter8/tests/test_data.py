@@ -13,7 +13,7 @@ from conftest import scene, write_hed
 from helpers import PROJECT, call, fails
 from PIL import Image
 
-from data import Photos, fit_within, prepare, to_tensor
+from data import Photos, drawn, fit_within, prepare, to_tensor
 from data.dataset import random_crop
 from data.pictures import find_pictures, open_picture
 from models import VGG16, vgg16
@@ -143,13 +143,23 @@ def test_shipped_data_is_what_the_listing_says():
     found = {path.relative_to(PROJECT / "data").as_posix() for name in folders for path in (PROJECT / "data" / name).iterdir()}
     assert {row["file"] for row in rows} == found
     counts = [sum(row["file"].startswith(name) for row in rows) for name in folders]
-    assert counts == [103, 10, 8]
+    assert counts == [103, 10, 10]
     for row in rows:
         path = PROJECT / "data" / row["file"]
         assert hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
-        assert row["author"] and row["licence"] in ("CC0-1.0", "Public Domain")
+        assert row["author"] and row["licence"] in ("CC0-1.0", "Public Domain", "MIT")
     assert len({row["sha256"] for row in rows}) == len(rows)        # 留出的没有混在训练的里面
     assert sum((PROJECT / "data" / row["file"]).stat().st_size for row in rows) < 8e6
+
+
+@pytest.mark.parametrize("name", ["stained_glass", "woodcut"])
+def test_the_drawn_paintings_are_what_the_code_draws(name):
+    again = np.asarray(getattr(drawn, name)(np.random.default_rng(drawn.SEED)), float)
+    shipped = np.asarray(Image.open(PROJECT / f"data/paintings/{name}.webp").convert("RGB"), float)
+    assert again.shape == shipped.shape == (512, 512, 3)
+    assert np.abs(again - shipped).mean() < 8                       # WebP 是有损的
+    other = np.asarray(getattr(drawn, name)(np.random.default_rng(drawn.SEED + 1)), float)
+    assert np.abs(other - shipped).mean() > 40
 
 
 def fake_package(folder, member):
