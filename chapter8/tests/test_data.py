@@ -102,19 +102,21 @@ def test_fit_within():
 
 
 def test_crops_are_squares_of_the_photo(monkeypatch):
-    """像素的红、绿记着自己的坐标：裁出的是一个正方形，边长在短边的三分之一与整个短边之间，一半左右翻转。"""
+    """像素的红、绿记着自己的坐标：裁出的是一个正方形，边长在短边的三分之一（但不小于要的边长）与整个短边之间，一半左右翻转。"""
     y, x = np.mgrid[:90, :120]
     photo = Image.fromarray(np.stack([x * 2, y * 2, 0 * x], 2).astype(np.uint8))
     flipped, sides = 0, []
     for seed in range(60):
-        crop = random_crop(photo, 64, np.random.default_rng(seed)).float()
-        assert crop.shape == (3, 64, 64)
+        crop = random_crop(photo, 24, np.random.default_rng(seed)).float()
+        assert crop.shape == (3, 24, 24)
         red, green = crop[0].mean(0), crop[1].mean(1)               # 横坐标、纵坐标的两倍
         wide, high = (red[-1] - red[0]).item() / 2, (green[-1] - green[0]).item() / 2
         assert abs(abs(wide) - high) < 3 and red.min() >= 0 and red.max() < 240
         flipped += wide < 0
         sides.append(high)
     assert 15 < flipped < 45 and 25 < min(sides) < 45 and 75 < max(sides) <= 90
+    larger = [random_crop(photo, 64, np.random.default_rng(seed)).float()[1].mean(1) for seed in range(60)]
+    assert min((green[-1] - green[0]).item() / 2 for green in larger) > 60      # 不把不到 64 的小块放大
     assert random_crop(scene(20, 30), 64, np.random.default_rng(0)).shape == (3, 64, 64)       # 小照片放大
     monkeypatch.setattr("data.dataset.SMALLEST_CROP", 1)
     whole, crop = to_tensor(scene(64, 64)), random_crop(scene(64, 64), 64, np.random.default_rng(0))
