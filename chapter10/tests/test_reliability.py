@@ -6,6 +6,7 @@ import os
 import pickle
 import random
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -398,6 +399,29 @@ def test_a_checkpoint_from_elsewhere(place, capsys):
     fixed = next(name for name in program.FIXED if name in content["config"])
     save_checkpoint(LAST, content | {"config": {name: value for name, value in content["config"].items() if name != fixed}})
     assert fixed in fails(capsys, "train", "--resume")                  # 说不清当时是什么，就不接着
+
+
+def test_a_fork_with_one_more_option(place, request, tmp_path_factory, capsys):
+    """副本的 config.py 里添了一个选项：原来的代码接得着副本的断点（少了它），副本也接得着原来的（多了它）。"""
+    project = PROJECT
+    with suppress(pytest.FixtureLookupError):
+        project = request.getfixturevalue("project_copy")               # 第8章的，里面是随机的 VGG16
+    fork = tmp_path_factory.mktemp("fork") / "project"
+    shutil.copytree(project, fork, ignore=shutil.ignore_patterns("runs", "tests", "__pycache__", "*.ipynb"))
+    with open(fork / "config.py", "a", encoding="utf-8") as file:
+        file.write("    fork_option: int = 3  # 副本添的\n")
+
+    def train(*words) -> str:
+        process = spawn("train", *words, cwd=place, project=fork)
+        out, said = process.communicate(timeout=300)
+        assert process.returncode == 0, said
+        return out
+
+    train(*TRAIN, "--max-steps=1", "--fork-option=5")
+    call("train", "--resume", "--max-steps=2")
+    assert "fork_option 现在没有了" in capsys.readouterr().out
+    assert "fork_option 没有记下" in train("--resume", "--max-steps=3")
+    assert load_checkpoint(LAST, program.PROJECT)["step"] == 3
 
 
 def test_other_weights_in_the_place_of_the_checkpoint(place, capsys):
