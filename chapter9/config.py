@@ -49,7 +49,7 @@ class Config(BaseConfig):
     form: Annotated[str, Choice("", "五绝", "七绝", "五律", "七律")] = ""  # 体裁，空为自由
     rhyme: bool = False  # 偶数句押韵（今音，中华新韵），须同时给出 form
     tones: bool = False  # 平仄合律（今音），须同时给出 form
-    candidates: Annotated[int, Range(1)] = 1  # 每首先写几首，留下网络自己读来最通顺、没有重复句子的一首
+    candidates: Annotated[int, Range(1)] = 8  # 每首先写几首，留下网络自己读来最通顺、没有重复句子的一首；test 不给出时为 1
     max_gen_len: Annotated[int, Range(1)] = 125  # 自由体裁最多写几个字（含标点）
     temperature: Annotated[float, Range(0)] = 0.7  # 越高越出奇，0 为总取最可能的字
     top_k: Annotated[int, Range(0)] = 0  # 只在最可能的 k 个字里抽，0 为不限
