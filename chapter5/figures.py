@@ -203,6 +203,29 @@ def ridges(centers: Tensor, runs: dict[str, dict[int, Tensor]]) -> None:
     plt.show()
 
 
+# ---------------------------------------------------------------- 5.3.2
+
+
+def panes(contents: dict[str, list[dict]]) -> None:
+    """把 visdom 的窗格画成网页上的样子。contents 是 {窗格: content.data}，其中每一项是 Plotly 的一条线或一组点、柱、扇形。"""
+    fig, axes = plt.subplots(1, len(contents), figsize=(max(8, 2.75 * len(contents)), 2.7))
+    for ax, (name, traces) in zip(axes, contents.items()):
+        for trace in traces:
+            if trace["type"] == "pie":
+                ax.pie(trace["values"], labels=trace["labels"])
+            elif trace["type"] == "bar":
+                x = trace["x"]
+                ax.bar(x, trace["y"], width=0.8 if isinstance(x[0], str) else x[1] - x[0], ec="white")
+            else:
+                style = "-" if "lines" in trace["mode"] else "o"
+                ax.plot(trace["x"], trace["y"], style, ms=3, label=trace["name"])
+        if traces[0]["type"] == "scatter":
+            ax.legend(fontsize=8)
+        ax.set_title(f"pane: {name}", fontsize=10)
+    fig.tight_layout()
+    plt.show()
+
+
 # ---------------------------------------------------------------- 5.6
 
 
