@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from types import FunctionType
 from unittest import mock
 
 import torch as t
@@ -39,15 +40,15 @@ def grade(check: Callable, answer: object) -> str:
 # ---------------------------------------------------------------- 比较
 
 
-def show(value: object) -> str:
-    """在一句话里怎样写这个值：短的写出来，长的只写形状与类型。"""
+def show(value: object, most: int = 12) -> str:
+    """在一句话里怎样写这个值：不超过 most 个数就写出来，再长只写形状、类型（默认的不写）、是否连续。"""
     if isinstance(value, t.Tensor):
-        if value.numel() <= 12 and not value.is_meta:
+        if value.numel() <= most and not value.is_meta:
             return str(rounded(value.detach().tolist()))
-        layout = "" if value.is_contiguous() else "、不连续"
-        return f"{tuple(value.shape)} 的 {str(value.dtype).removeprefix('torch.')} 张量{layout}"
+        kind = "" if value.dtype in (t.float32, t.int64) else str(value.dtype).removeprefix("torch.") + " "
+        return f"{'' if value.is_contiguous() else '不连续的 '}{tuple(value.shape)} {kind}张量"
     if isinstance(value, (list, tuple)) and any(isinstance(item, t.Tensor) for item in value):
-        return "（" + "、".join(map(show, value)) + "）"
+        return "（" + "、".join(show(item, most) for item in value) + "）"
     text = repr(rounded(value))
     return text if len(text) <= 120 else text[:117] + "…"
 
@@ -81,7 +82,7 @@ def same(got: object, expected: object, what: str = "结果", rtol: float = 1e-4
         for key, right in expected.items():
             same(got[key], right, f"{what}的 {key!r} 项", rtol, atol)
     elif isinstance(expected, float):
-        if type(got) not in (float, int):
+        if not isinstance(got, (float, int)) or isinstance(got, bool):
             raise Wrong(f"{what}应为 Python 的数，现在是{type_name(got)}" + "：用 .item()" * isinstance(got, t.Tensor))
         if not abs(got - expected) <= atol + rtol * abs(expected):
             raise Wrong(f"{what}应为 {show(expected)}，现在是 {show(got)}")
@@ -115,8 +116,8 @@ def same_tensor(got: object, expected: t.Tensor, what: str, rtol: float, atol: f
 def type_name(value: object) -> str:
     if isinstance(value, t.Tensor):
         return f"形状 {tuple(value.shape)} 的张量"
-    names = {"list": "列表", "tuple": "元组", "dict": "字典", "NoneType": "None（函数没有 return？）"}
-    return " " + names.get(type(value).__name__, type(value).__name__)
+    names = {"list": "列表", "tuple": "元组", "dict": "字典", "NoneType": " None（函数没有 return？）"}
+    return names.get(type(value).__name__, " " + type(value).__name__)
 
 
 def compare(answer: Callable, reference: Callable, *cases: tuple, grad: bool = False,
@@ -128,7 +129,7 @@ def compare(answer: Callable, reference: Callable, *cases: tuple, grad: bool = F
     for case in cases:
         before = [x.clone() if isinstance(x, t.Tensor) else x for x in case]
         expected = reference(*case)
-        where = f"输入{'、'.join(' ' + show(x) for x in case)} 时，"
+        where = f"输入 {'、'.join(show(x, 6) for x in case)}时，"
         got = answer(*case)
         for k, (x, old) in enumerate(zip(case, before)):
             if isinstance(x, t.Tensor) and not t.equal(x, old):
@@ -143,13 +144,13 @@ def compare(answer: Callable, reference: Callable, *cases: tuple, grad: bool = F
 
 
 def explain(case: tuple, got: object, hints: tuple, wrong: Wrong, rtol: float, atol: float) -> None:
-    """结果与哪个错法相同，就在「应为……」之后添上它的说明。"""
+    """结果与哪个错法相同，就在「应为……」之前添上它的说明。"""
     for mistake, message in hints:
         try:
             same(got, mistake(*case), "", rtol, atol)
         except Exception:  # 错法本身在这组输入上可能就算不下去
             continue
-        raise Wrong(f"{wrong}；{message}") from None
+        raise Wrong(f"{message}。{wrong}") from None
     raise wrong
 
 
@@ -203,18 +204,27 @@ def plain(name: str) -> str:
 
 
 @contextmanager
-def without(*forbidden: Callable | type | str) -> Iterator[None]:
+def without(*forbidden: Callable | type | str, backward: bool = False) -> Iterator[None]:
     """with without(F.softmax, nn.Softmax, "tolist"): 在里面用到这些，就抛出 Wrong。
 
     函数按名字认，t.softmax、x.softmax、F.softmax、t.special.softmax 都拦得住；类（如 nn.GRU）不许构造；字符串是函数名。
+    也可以写成 compare(without(F.softmax)(answer), …)：只在调用 answer 时不许用。
+    autograd 的反向不经过 TorchFunctionMode，backward=True 就连 torch 与 Tensor 里的名字也换掉。
     """
-    names = {plain(f if isinstance(f, str) else f.__name__) for f in forbidden if not isinstance(f, type)}
-    watch = Watch(names)
+    watch = Watch({plain(f if isinstance(f, str) else f.__name__) for f in forbidden if not isinstance(f, type)})
     with ExitStack() as stack:
-        for kind in forbidden:
-            if isinstance(kind, type):
-                refuse = lambda self, *args, kind=kind, **kwargs: watch.refuse(kind.__name__)  # noqa: E731
-                stack.enter_context(mock.patch.object(kind, "__init__", refuse))
+        for thing in forbidden:
+            refuse = lambda *args, thing=thing, **kwargs: watch.refuse(thing.__name__)  # noqa: E731
+            if isinstance(thing, type):
+                stack.enter_context(mock.patch.object(thing, "__init__", refuse))
+            elif isinstance(thing, FunctionType):  # 纯 Python 的函数，如 t.func.jacrev：谁导入了它，就在谁那里换掉
+                for module in list(sys.modules.values()):
+                    if getattr(module, "__dict__", {}).get(thing.__name__) is thing:
+                        stack.enter_context(mock.patch.dict(module.__dict__, {thing.__name__: refuse}))
+        for name in watch.names if backward else ():
+            for owner in (t, t.Tensor, t.linalg):
+                if hasattr(owner, name):
+                    stack.enter_context(mock.patch.object(owner, name, lambda *args, name=name, **kwargs: watch.refuse(name)))
         with watch:
             yield
     if watch.used:  # 在答案里被 try 拦下了，也算用过

@@ -39,6 +39,7 @@ def inside(folder: Path) -> Iterator[None]:
     """暂时把工作目录换到 folder，sys.path 事后复原。"""
     here, paths = Path.cwd(), list(sys.path)
     os.chdir(folder)
+    sys.path_importer_cache.clear()  # 解答用 ".." 找 checks.py；换了文件夹，它就是另一个地方
     try:
         yield
     finally:

@@ -106,6 +106,13 @@ def test_exercises(path: Path):
     fail_on(problems)
 
 
+@pytest.mark.parametrize("chapter", TAUGHT)
+def test_every_chapter_has_two_challenges(chapter: int):
+    prose = ["\n".join(cell.source for cell in notebooks.read(path).cells) for path in LESSONS if notebooks.chapter_of(path) == chapter]
+    counts = [len(re.findall(r"^\*\*挑战 \d+\.\*\*", text, flags=re.M)) for text in prose]
+    assert sorted(counts) == [0] * (len(counts) - 1) + [2]
+
+
 @pytest.mark.parametrize("path", **named(SOLUTIONS))
 def test_solution_belongs_to_a_notebook(path: Path):
     lesson = path.parent.parent / f"{path.stem.removesuffix('_solutions')}.ipynb"
