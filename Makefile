@@ -4,7 +4,7 @@
 # make notebooks  就地重新执行所有笔记本
 # make docs       由 docs/migration.toml 重新生成 docs/migration.md
 # make visdom     取齐 visdom 的网页脚本（要有 npm），在 8097 端口启动服务器
-# make sync-utils 把 chapter6/utils、读图的代码和各项目相同的测试抄到其余项目
+# make sync-utils 把 chapter6/utils、读图的代码和各项目相同的测试抄到其余项目，把 chapter2/checks.py 抄到第 3–5 章
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -36,6 +36,7 @@ sync-utils:
 		cp chapter6/tests/helpers.py chapter6/tests/test_reliability.py $$project/tests/; \
 	done
 	for project in chapter7 chapter8 chapter10; do cp chapter6/data/pictures.py $$project/data/; done
+	for chapter in chapter3 chapter4 chapter5; do cp chapter2/checks.py $$chapter/; done
 
 # requirements.txt 没变就不再安装；visdom 是源码包，要用 setuptools<81 在当前环境里构建
 $(READY): requirements.txt

@@ -100,13 +100,15 @@ def trees(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, ast.Module, st
 
 
 def checkers(notebook: NotebookNode) -> dict[str, str]:
-    """grade 与各个 check_N 的源码。"""
+    """各个 check_N 的源码；grade 要从 checks.py 来，键 "grade" 的值是这样导入的名字。"""
     found = {}
     for _, tree, source in trees(notebook):
         for node in tree.body:
-            if isinstance(node, ast.FunctionDef) and re.fullmatch(r"grade|check_\d+", node.name):
+            if isinstance(node, ast.FunctionDef) and re.fullmatch(r"check_\d+", node.name):
                 found[node.name] = ast.get_source_segment(source, node) or ""
-    return found
+            if isinstance(node, ast.ImportFrom) and node.module == "checks":
+                found["grade"] = ", ".join(sorted(alias.name for alias in node.names))
+    return found if "grade" in found.get("grade", "") else {k: v for k, v in found.items() if k != "grade"}
 
 
 def exercise_problems(notebook: NotebookNode) -> list[str]:
@@ -114,7 +116,7 @@ def exercise_problems(notebook: NotebookNode) -> list[str]:
     found = checkers(notebook)
     names = sorted(found.keys() - {"grade"}, key=lambda name: int(name[6:]))
     if "grade" not in found or not names:
-        return ["没有 grade 函数或没有 check_N 函数"]
+        return ["没有 from checks import grade，或没有 check_N 函数"]
     problems = []
     if names != [f"check_{n}" for n in range(1, len(names) + 1)] or not 3 <= len(names) <= 6:
         problems.append(f"练习应为 3 到 6 题、从 1 连续编号，现在是 {names}")
@@ -132,7 +134,7 @@ def solution_problems(lesson: NotebookNode, solution: NotebookNode) -> list[str]
     problems, asked, used = [], checkers(lesson), checkers(solution)
     for name in asked.keys() | used.keys():
         if asked.get(name) != used.get(name):
-            problems.append(f"{name} 与题目里的源码不同")
+            problems.append(f"{name} 与题目里的不同")
     proved = {kind for _, tree, _ in trees(solution) for kind in map(assertion, ast.walk(tree))}
     for name in sorted(asked.keys() - {"grade"}):
         if (name, True) not in proved:

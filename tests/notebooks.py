@@ -103,10 +103,10 @@ def doubled(notebook: NotebookNode) -> NotebookNode:
 # ---------------------------------------------------------------- 执行
 
 
-def execute(notebook: NotebookNode, folder: Path, timeout: float = 600) -> NotebookNode:
+def execute(notebook: NotebookNode, folder: Path, timeout: float = 600, go_on: bool = False) -> NotebookNode:
     """在 folder 里从头到尾执行，返回带输出的新笔记本。
 
-    出错，或整本用时超过 timeout 秒，抛出 NotebookFailed。
+    出错，或整本用时超过 timeout 秒，抛出 NotebookFailed；go_on=True 时出错的单元把错误留在输出里，接着执行下一个。
     """
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
@@ -120,6 +120,7 @@ def execute(notebook: NotebookNode, folder: Path, timeout: float = 600) -> Noteb
         kernel_manager_class=ThisPython,
         kernel_name="python3",
         record_timing=False,
+        allow_errors=go_on,
         timeout_func=lambda cell: max(1, int(deadline - time.monotonic())),
         resources={"metadata": {"path": str(folder)}},
         log=quiet,
