@@ -100,15 +100,15 @@ def trees(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, ast.Module, st
 
 
 def checkers(notebook: NotebookNode) -> dict[str, str]:
-    """各个 check_N 的源码；grade 要从 checks.py 来，键 "grade" 的值是这样导入的名字。"""
+    """各个 check_N 的源码，和键 "grade"：从 checks.py 导入的名字；项目的文件夹要能单独拿走，那里的笔记本自己写一个，就是它的源码。"""
     found = {}
     for _, tree, source in trees(notebook):
         for node in tree.body:
-            if isinstance(node, ast.FunctionDef) and re.fullmatch(r"check_\d+", node.name):
+            if isinstance(node, ast.FunctionDef) and re.fullmatch(r"grade|check_\d+", node.name):
                 found[node.name] = ast.get_source_segment(source, node) or ""
-            if isinstance(node, ast.ImportFrom) and node.module == "checks":
+            if isinstance(node, ast.ImportFrom) and node.module == "checks" and "grade" in {alias.name for alias in node.names}:
                 found["grade"] = ", ".join(sorted(alias.name for alias in node.names))
-    return found if "grade" in found.get("grade", "") else {k: v for k, v in found.items() if k != "grade"}
+    return found
 
 
 def exercise_problems(notebook: NotebookNode) -> list[str]:
@@ -116,7 +116,7 @@ def exercise_problems(notebook: NotebookNode) -> list[str]:
     found = checkers(notebook)
     names = sorted(found.keys() - {"grade"}, key=lambda name: int(name[6:]))
     if "grade" not in found or not names:
-        return ["没有 from checks import grade，或没有 check_N 函数"]
+        return ["没有 grade（from checks import grade），或没有 check_N 函数"]
     problems = []
     if names != [f"check_{n}" for n in range(1, len(names) + 1)] or not 3 <= len(names) <= 6:
         problems.append(f"练习应为 3 到 6 题、从 1 连续编号，现在是 {names}")
