@@ -18,6 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 TIMEOUT = 300  # 秒。一个笔记本在空闲的机器上不到 2 分钟；放宽是免得机器忙时误报
 ALL = notebooks.find()
 TWICE = {2, 3, 4, 5}  # 这些章的正文，每个单元连着执行两遍
+ONCE = {"2.2.4_cifar10.ipynb", "4.8_resnet34.ipynb", "5.6_faster_training.ipynb"}  # 训练占去一分钟的，只执行一遍
 BORROWED = {"4.2.5_attention.ipynb": ["chapter9/data"],
             "5.2_torchvision.ipynb": ["chapter6/models", "chapter6/utils"]}  # 除了本章和 data/，还用到哪些文件夹
 TAUGHT = {2, 3, 4, 5, 6, 7, 8, 10}  # 这些章的笔记本有小结、练习与解答，每个断言都有输出让读者看见
@@ -57,7 +58,7 @@ def test_executes(path: Path, sandbox: Path):
             shutil.copytree(notebooks.ROOT / folder, sandbox / folder, ignore=skip)
     copied = sandbox / relative
     notebook, timeout = notebooks.read(copied), TIMEOUT
-    if path in LESSONS and notebooks.chapter_of(path) in TWICE:
+    if path in LESSONS and notebooks.chapter_of(path) in TWICE and path.name not in ONCE:
         notebook, timeout = notebooks.doubled(notebook), 2 * TIMEOUT
     try:
         executed = notebooks.execute(notebook, copied.parent, timeout)

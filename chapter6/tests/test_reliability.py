@@ -40,7 +40,7 @@ from utils import UserError, job, load_checkpoint, run, save_checkpoint
 LAST = Path("runs", ENV, "last.pth")
 ENDLESS = [*TRAIN, "--max-epoch=100000"]
 KILLS = 10
-FUZZ = 40               # 每种文件试这么多个改坏的
+FUZZ = 20               # 每种文件试这么多个改坏的
 
 
 class Launcher:
