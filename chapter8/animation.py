@@ -6,15 +6,16 @@ from pathlib import Path
 from PIL import Image, ImageSequence
 
 from data import fit_within
-from data.pictures import FORMATS, open_picture, save_picture
+from data.pictures import FORMATS, LARGEST, open_picture, save_picture
 from utils import UserError, legible, refusing
 
 SUFFIXES = (".gif", ".webp", ".png")        # 能存动画的格式
+KINDS = ("GIF", "WEBP", "PNG")              # 几帧的是动画；手机的 .jpg（MPO）和扫描件（TIFF）也会有几帧，不是动画
 
 
 def is_animation(path: Path) -> bool:
     with suppress(Exception), Image.open(path, formats=FORMATS) as image:       # 读不出来的，画到它时再说
-        return getattr(image, "is_animated", False)
+        return image.format in KINDS and image.is_animated
     return False
 
 
@@ -27,6 +28,8 @@ def read_frames(path: Path) -> tuple[list[Image.Image], dict]:
         return [open_picture(path)], {}
     frames, durations = [], []
     with refusing(f"{legible(path)} 读不出来：文件已损坏；换掉或删去它"), Image.open(path, formats=FORMATS) as image:
+        if image.width * image.height * image.n_frames > LARGEST:
+            raise UserError(f"{legible(path)} 太大（{image.width}×{image.height}，{image.n_frames} 帧）：先缩小，或剪短")
         for frame in ImageSequence.Iterator(image):
             clear = frame.convert("RGBA")
             frames.append(Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB"))

@@ -250,6 +250,23 @@ def test_an_animation_cannot_become_a_jpeg_or_lose_its_frames(workdir, tiny, cap
     assert not Path("result.gif").exists()
 
 
+@pytest.mark.parametrize("name, kind", [("phone.jpg", "MPO"), ("scan.tif", "TIFF")])
+def test_pictures_of_several_pages_are_photos(workdir, tiny, name, kind):
+    first, *others = clip()
+    first.save(name, kind, save_all=True, append_images=others)
+    assert Image.open(name).n_frames == 4
+    call("stylize", f"--content-path={name}", f"--model-path={tiny}", "--result-path=a.jpg")
+    call("stylize", f"--content-path={name}", f"--model-path={tiny}")
+    assert Image.open("a.jpg").size == (96, 64) and not Image.open("result.png").is_animated
+
+
+def test_an_animation_too_large_is_refused(workdir, tiny, capsys, monkeypatch):
+    first, *others = clip()
+    first.save("clip.gif", save_all=True, append_images=others)
+    monkeypatch.setattr("animation.LARGEST", 96 * 64 * 4 - 1)
+    assert "4 帧" in fails(capsys, "stylize", "--content-path=clip.gif", f"--model-path={tiny}")
+
+
 def test_frames_keep_their_colours(workdir, tiny):
     """白方块走到哪里，别处的颜色都不变；各帧各算各的就会变。"""
     first, *others = clip()
