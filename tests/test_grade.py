@@ -76,3 +76,11 @@ def test_bad_input_gets_one_line(arguments: list[str], expected: str, tmp_path: 
                           capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 2 and done.stdout == ""
     assert expected in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_has_seen_enough():
+    """python grade.py --list | head：不必显示调用栈。"""
+    process = subprocess.Popen([sys.executable, str(notebooks.ROOT / "grade.py"), "--list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert b"Traceback" not in process.stderr.read()
+    assert process.wait() == 141
