@@ -4,13 +4,14 @@
 # make notebooks  就地重新执行所有笔记本
 # make docs       由 docs/migration.toml 重新生成 docs/migration.md
 # make visdom     取齐 visdom 的网页脚本（要有 npm），在 8097 端口启动服务器
+# make accelerator 有加速卡时，看 README 说的在它上面是否成立（tests/accelerator.py）
 # make sync-utils 把 chapter6/utils、读图的代码和各项目相同的测试抄到其余项目，把 chapter2/checks.py 抄到第 3–5 章
 
 PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: demo test lab notebooks docs visdom sync-utils
+.PHONY: demo test lab notebooks docs visdom accelerator sync-utils
 
 demo: $(READY)
 	$(PY) demo.py
@@ -29,6 +30,9 @@ docs: $(READY)
 
 visdom: $(READY)
 	$(PY) tests/visdom_page.py
+
+accelerator: $(READY)
+	$(PY) tests/accelerator.py
 
 sync-utils:
 	for project in chapter7 chapter8 chapter9 chapter10; do \

@@ -70,9 +70,9 @@ def train(opt: Config) -> None:
             if opt.lr_schedule == "cosine":
                 for group in optimizer.param_groups:
                     group["lr"] = group["initial_lr"] * (1 + math.cos(math.pi * job.step / job.total)) / 2
-            images, targets = images.to(runtime.device), targets.to(runtime.device)
+            targets = targets.to(runtime.device)
             seed_step(opt.seed, job.step + 1)                       # 各进程抽同样的数，再各取自己那几张的，合起来与一个进程一样
-            x = augment(images, model.mean, model.std, runtime.rank, runtime.world_size)
+            x = augment(images, model.mean, model.std, runtime)
             with runtime.autocast(opt.cpu_bf16):
                 scores = net(x.contiguous(memory_format=layout))    # (B, 类别数)
                 loss = F.cross_entropy(scores, targets)

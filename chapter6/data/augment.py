@@ -5,6 +5,10 @@ import math
 import torch as t
 from torch.nn import functional as F
 
+from utils import Runtime
+
+ALONE = Runtime(t.device("cpu"))         # 一个进程，在 CPU 上
+
 
 def to_input(images: t.Tensor, mean: tuple, std: tuple) -> t.Tensor:
     """(B, 4, H, W) 的 uint8 → (B, 3, H, W) 的归一化浮点数。透明处衬白底。验证、测试和使用时用。"""
@@ -20,43 +24,54 @@ def normalize(images: t.Tensor, mean: tuple, std: tuple) -> t.Tensor:
 
 
 class Dice:
-    """给一批里的每张图掷骰子。几个进程合掷全体的一份，各取自己那些，于是与一个进程掷出的相同。"""
+    """给一批里的每张图掷骰子。几个进程合掷全体的一份，各取自己那些，于是与一个进程掷出的相同。
 
-    def __init__(self, count: int, device: t.device, rank: int = 0, world_size: int = 1):
-        self.count, self.device, self.rank, self.world_size = count, device, rank, world_size
+    骰子在 CPU 上掷，结果搬上设备：各种设备上都一样，也不必等设备算完来告诉 CPU 掷出了什么。
+    """
+
+    def __init__(self, count: int, runtime: Runtime):
+        self.count, self.runtime = count, runtime
+
+    def roll(self, channels: int = 1) -> t.Tensor:
+        """(B, channels)，均匀分布在 [0, 1)，在 CPU 上。"""
+        return t.rand(self.count * self.runtime.world_size, channels)[self.runtime.rank::self.runtime.world_size]
 
     def uniform(self, low: float, high: float, channels: int = 1) -> t.Tensor:
         """(B, channels)，均匀分布在 [low, high)。"""
-        numbers = t.rand(self.count * self.world_size, channels)[self.rank::self.world_size]
-        return (low + (high - low) * numbers).to(self.device)
+        return (low + (high - low) * self.roll(channels)).to(self.runtime.device)
 
     def chance(self, probability: float) -> t.Tensor:
         """(B, 1)，以 probability 为真。"""
         return self.uniform(0, 1) < probability
 
+    def some(self, probability: float) -> t.Tensor:
+        """每张图以 probability 被选中；返回选中的各张的下标。"""
+        return (self.roll()[:, 0] < probability).nonzero()[:, 0].to(self.runtime.device)
 
-def augment(images: t.Tensor, mean: tuple, std: tuple, rank: int = 0, world_size: int = 1) -> t.Tensor:
+
+def augment(images: t.Tensor, mean: tuple, std: tuple, runtime: Runtime = ALONE) -> t.Tensor:
     """训练用：随机翻转、缩放、旋转、平移，变颜色，衬随机的底，再归一化。
 
-    images: (B, 4, H, W) 的 uint8。返回 (B, 3, H, W) 的浮点数。
+    images: (B, 4, H, W) 的 uint8，在 CPU 上。返回 runtime 的设备上 (B, 3, H, W) 的浮点数。
     有透明处的是图标：颜色大改，底随意。没有透明处的是照片：宽窄、远近变得多些，再像别处来的照片那样变糊、压坏。
     """
-    dice = Dice(len(images), images.device, rank, world_size)
-    images = images.float() / 255
+    dice = Dice(len(images), runtime)
+    drawn = (images[:, 3:].float().mean((1, 2, 3)) < 0.99 * 255)[:, None]       # (B, 1) 是图标
+    only_drawn, drawn = bool(drawn.all()), drawn.to(runtime.device)
+    images = images.to(runtime.device).float() / 255
     alpha = images[:, 3:]
-    drawn = (alpha.mean((1, 2, 3)) < 0.99)[:, None]         # (B, 1) 是图标
     images = t.cat([images[:, :3] * alpha, alpha], 1)       # 先乘不透明度，插值时边缘才不会发黑
-    images = move(images, drawn, dice)
+    images = move(images, drawn, only_drawn, dice)
     premultiplied, alpha = images[:, :3], images[:, 3:]
     color = premultiplied / alpha.clamp(min=1e-3)
     color = recolor(color, drawn, dice).clamp(0, 1)
-    if not drawn.all():
+    if not only_drawn:
         color = t.where(drawn[..., None, None], color, age(color, dice))
     back = background(color, alpha, dice)[:, :, None, None]
     return normalize(color * alpha + back * (1 - alpha), mean, std)
 
 
-def move(images: t.Tensor, drawn: t.Tensor, dice: Dice) -> t.Tensor:
+def move(images: t.Tensor, drawn: t.Tensor, only_drawn: bool, dice: Dice) -> t.Tensor:
     """左右翻转（一半）、放大 0.75–1.2 倍、稍改宽窄、旋转 ±20°、平移 ±10%。出界处，照片取镜像，图标透明。
 
     照片放大 0.85–1.6 倍，宽窄变 0.7–1.4 倍：别处来的照片不一定是正方形，猫狗也有远有近。
@@ -66,7 +81,7 @@ def move(images: t.Tensor, drawn: t.Tensor, dice: Dice) -> t.Tensor:
     stretch = dice.uniform(0.85, 1.18)
     flip = 1 - 2 * dice.chance(0.5).float()
     shift = dice.uniform(-0.2, 0.2, 2)                      # 坐标从 -1 到 1，0.2 是边长的 10%
-    if not drawn.all():
+    if not only_drawn:
         zoom = t.where(drawn, zoom, 1 / dice.uniform(0.85, 1.6))
         stretch = t.where(drawn, stretch, dice.uniform(math.log(0.7), math.log(1.4)).exp())
     row1 = t.cat([zoom * flip * stretch * angle.cos(), -zoom * angle.sin(), shift[:, :1]], 1)
@@ -98,10 +113,10 @@ def age(color: t.Tensor, dice: Dice) -> t.Tensor:
     middle = color.mean((1, 2, 3), keepdim=True)
     color = (middle + each(0.7, 1.3) * (color - middle) + each(-0.1, 0.1)).clamp(0, 1)
     for times in (2, 3, 5):
-        some = dice.chance(0.08)[:, 0]
+        some = dice.some(0.08)
         small = F.interpolate(color[some], scale_factor=1 / times, mode="area")
         color[some] = F.interpolate(small, color.shape[2:], mode="bilinear")
-    some, step = dice.chance(0.3)[:, 0], dice.uniform(0.02, 0.12)
+    some, step = dice.some(0.3), dice.uniform(0.02, 0.12)
     color[some] = compress(color[some], step[some, :, None, None, None, None])
     return color.clamp(0, 1)
 

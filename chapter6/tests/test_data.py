@@ -11,7 +11,7 @@ from PIL import Image
 from data import CLASSES, DogCat, augment, read_image, to_input
 from data.augment import compress
 from data.icons import read_sources
-from utils import BatchSampler, UserError, seed_step
+from utils import BatchSampler, Runtime, UserError, seed_step
 
 
 def names(dataset):
@@ -128,7 +128,7 @@ def test_two_processes_see_what_one_sees():
     whole = augment(images, (0, 0, 0), (1, 1, 1))
     for rank in (0, 1):
         seed_step(3)
-        part = augment(images[rank::2], (0, 0, 0), (1, 1, 1), rank, 2)
+        part = augment(images[rank::2], (0, 0, 0), (1, 1, 1), Runtime(t.device("cpu"), rank, 2))
         t.testing.assert_close(part, whole[rank::2])
     one = list(BatchSampler(20, 6, seed=1))
     halves = [list(BatchSampler(20, 6, 1, rank, 2)) for rank in (0, 1)]
