@@ -41,17 +41,20 @@ GREY_LEVELS = 2                                 # 画出来的图平均差几级
 
 @dataclass(frozen=True)
 class Project:
-    """一个项目怎样试。train 是训练用的选项，数据小到几秒读完；use 是用自带的权重出结果的命令；picture 是结果里的图，空为看文字。"""
+    """一个项目怎样试。train 是训练用的选项，数据小到几秒读完；use 是用自带的权重出结果的命令；picture 是结果里的图，空为看文字。
+    needs 是训练要的、prepare 才有的文件，空为不要。"""
     train: tuple[str, ...]
     use: tuple[str, ...]
     picture: str = ""
+    needs: str = ""
     ignored: str = "$^"         # 比较文字时不看的：概率等各种设备上略有不同的数
 
 
 PROJECTS = {
     "chapter6": Project(("--cache-mb=0",), ("predict", "--path=data/photos"), ignored=r"[\d.]+%"),
     "chapter7": Project(("--cache-mb=0",), ("generate", "--gen-num=16"), "result.png"),
-    "chapter8": Project(("--repeat=1", "--cache-mb=0", "--batch-size=4"), ("stylize", "--max-size=256"), "result.png"),
+    "chapter8": Project(("--repeat=1", "--cache-mb=0", "--batch-size=4"), ("stylize", "--max-size=256"), "result.png",
+                        needs="checkpoints/vgg16.pth"),
     "chapter9": Project(("--author=李白", "--dropout=0"), ("gen", "--temperature=0", "--num=1")),
     "chapter10": Project(("--dropout=0",), ("generate",), ignored=r" *-?\d+\.\d+|\s+\d+%"),
 }
@@ -87,6 +90,10 @@ class Trial:
         self.card = t.accelerator.current_accelerator() if self.on_card else t.device("cpu")
 
     def rows(self):
+        yield self.use()
+        if self.project.needs and not Path(self.project.needs).is_file():
+            yield Row(self.name, "训练", SKIPPED, f"缺少 {self.project.needs}：先在 {self.name} 里运行 python main.py prepare")
+            return
         if self.name == "chapter10":
             self.draw_scenes()
         bf16 = self.utils.setup(self.on_card).autocast(True).__class__ is self.t.autocast
@@ -101,7 +108,6 @@ class Trial:
             mixed = single
             yield Row(self.name, "bfloat16 训练", SKIPPED, "这个设备不支持 bfloat16，项目在它上面用 float32")
         yield self.resume(bf16)
-        yield self.use()
         yield self.synchronizations(bf16)
         yield Row(self.name, "速度", SAME, f"{mixed['speed']:,.1f} 个样本/秒，CPU 的 {mixed['speed'] / plain['speed']:.1f} 倍"
                   + (f"；显存最多 {mixed['memory'] / 1e6:,.0f} MB" if mixed["memory"] else ""),
