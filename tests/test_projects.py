@@ -15,14 +15,54 @@ ORIGINAL = ROOT / "chapter6" / "utils"
 
 @pytest.mark.parametrize("project", projects(), ids=lambda path: path.name)
 def test_copied_alone_it_passes_its_own_tests(project, tmp_path):
-    copy = tmp_path / project.name
-    shutil.copytree(project, copy, ignore=shutil.ignore_patterns("runs", "__pycache__", "outputs"))
+    copy = copy_to(project, tmp_path)
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
     environment.pop("PYTHONPATH", None)
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "tests", "-p", "no:cacheprovider"], cwd=copy,
                           env=environment, capture_output=True, encoding="utf-8", timeout=1800)
     print(done.stdout[-6000:])
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+def copy_to(project, folder):
+    copy = folder / project.name
+    shutil.copytree(project, copy, ignore=shutil.ignore_patterns("runs", "__pycache__", "outputs"))
+    return copy
+
+
+# Python 启动时自己会导入它：像 Windows 和 macOS 那样，进程不用 fork 起，也没有只有 Unix 才有的东西
+ELSEWHERE = """
+import multiprocessing, os, signal
+multiprocessing.set_start_method("spawn")
+for module, names in ((os, ("fork", "forkpty", "setsid")), (signal, ("SIGKILL", "SIGHUP", "SIGPIPE", "pthread_sigmask"))):
+    for name in names:
+        delattr(module, name)
+"""
+COMMANDS = {
+    "chapter6": ("train --model=SqueezeNet --image-size=32 --batch-size=8 --max-steps=2 --cache-mb=0 --num-workers=2 --val-fold=4",
+                 "predict --path=data/photos --picture=图.png"),
+    "chapter7": ("prepare --num=8", "train --data-path=data/avatars8.zip --batch-size=4 --ngf=8 --ndf=8 --max-steps=2 --cache-mb=0 --num-workers=2",
+                 "generate --gen-num=4 --gen-img=图.png"),
+    "chapter8": ("stylize --max-size=128 --result-path=画/图.png",),
+    "chapter9": ("train --data-path=poems.txt --max-steps=2 --batch-size=2 --num-workers=2", "gen --candidates=1"),
+    "chapter10": ("generate --test-img=data/examples --picture=图.png",),
+}
+
+
+@pytest.mark.parametrize("project", projects(), ids=lambda path: path.name)
+def test_as_on_other_systems(project, tmp_path):
+    """取数进程和进程池用 spawn；没有 fork、SIGKILL；系统的编码只有 ASCII；路径里有空格和汉字。"""
+    (tmp_path / "sitecustomize.py").write_text(ELSEWHERE, encoding="utf-8")
+    copy = copy_to(project, tmp_path / "我的 书")
+    words = "白日依山尽黄河入海流欲穷千里目更上一层楼"
+    (copy / "poems.txt").write_text("".join(f"{words[i % 15:][:5]}，{words[i // 15:][:5]}。\n" for i in range(60)), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "OMP_NUM_THREADS": "1"}
+    for name in ("PYTHONIOENCODING", "LANG", "LC_CTYPE"):
+        environment.pop(name, None)
+    for line in COMMANDS[project.name]:
+        done = subprocess.run([sys.executable, "main.py", *line.split()], cwd=copy, env=environment, capture_output=True, timeout=600)
+        said = done.stdout.decode("utf-8", "replace") + done.stderr.decode("utf-8", "replace")
+        assert done.returncode == 0 and "Traceback" not in said, f"{line}\n{said[-3000:]}"
 
 
 @pytest.mark.parametrize("project", projects(), ids=lambda path: path.name)

@@ -5,7 +5,7 @@ import csv
 import hashlib
 import json
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import commands
 import pytest
@@ -41,6 +41,15 @@ def test_sizes():
             if folder in path.parents:
                 sizes[path.relative_to(folder).parts[0]] += path.stat().st_size
         assert max(sizes.values()) < 8e6, sizes
+
+
+def test_names_that_every_system_can_hold():
+    """Windows 不分大小写，有的名字和字符不能用，路径长不过 260 个字符（克隆的位置要占去一些）。"""
+    names = [path.relative_to(ROOT).as_posix() for path in files()]
+    parents = {str(parent) for name in names for parent in PurePosixPath(name).parents}
+    assert len({name.lower() for name in names} | {name.lower() for name in parents}) == len(names) + len(parents)
+    reserved = re.compile(r"(?i)(^|/)(con|prn|aux|nul|com\d|lpt\d)(\.|/|$)|[<>:\"|?*\\\x00-\x1f]|[ .](/|$)")
+    assert [name for name in names if reserved.search(name) or len(name) > 120] == []
 
 
 @pytest.mark.parametrize("folder", DATA_FOLDERS, ids=lambda path: path.relative_to(ROOT).as_posix())
