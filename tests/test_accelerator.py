@@ -49,7 +49,7 @@ def test_a_broken_project_is_a_row_without_paths(tmp_path):
     (broken / "main.py").write_text("raise OSError(f'打不开 {__file__}')", encoding="utf-8")
     row, = try_project("chapter9", "cpu", 1, 0, tmp_path)
     assert (row.outcome, row.said) == (DIFFERENT, "OSError: 打不开 …")
-    assert anonymous("Traceback\n  File x\nFileNotFoundError: 'C:\\Users\\me\\a.txt' 没有\n\n") == "FileNotFoundError: '…' 没有"
+    assert anonymous("Traceback\n  File x\nFileNotFoundError: 'D:\\书\\a.txt' 没有\n\n") == "FileNotFoundError: '…' 没有"
     assert anonymous("") == "没有说原因"
 
 
