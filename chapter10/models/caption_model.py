@@ -38,7 +38,7 @@ class CaptionModel(nn.Module):
         return PackedSequence(self.classifier(self.dropout(hidden.data)), packed.batch_sizes)
 
     def look(self, grid: t.Tensor) -> t.Tensor:
-        return self.image(self.standardize(grid).mean(1))    # (B, E)
+        return self.image(self.standardize(grid.mean(1)))    # (B, E)；先平均：要标准化的数少 L 倍，结果一样
 
     def start(self, grid: t.Tensor) -> tuple[t.Tensor, State, None]:
         """看图，返回第一个词的打分 (B, V)、状态、每个词看了哪里（这个模型没有）。"""

@@ -1,9 +1,12 @@
+import math
+
 import pytest
 import torch as t
 import torchvision
 
 import models
 from classifier import build_model
+from evaluation import Part
 from models.basic_module import BasicModule
 from utils import UserError, save_checkpoint
 
@@ -73,3 +76,13 @@ def test_save_and_load(tmp_path):
         build_model("ResNet34").load(tmp_path / "s.pth")
     with pytest.raises(UserError, match="对不上"):
         models.SqueezeNet(num_classes=3).load(tmp_path / "s.pth")
+
+
+def test_calibration_error_and_confusion_matrix_by_hand():
+    sure = t.tensor([0.9] * 10 + [0.6] * 5, dtype=t.float64)                    # 十张九成把握的对了八张，五张六成的对了四张
+    scores = t.stack([sure, 1 - sure], 1).log()
+    targets = t.tensor([0] * 8 + [1] * 2 + [0] * 4 + [1])
+    part = Part("", scores, targets)
+    assert part.matrix == [[12, 0], [3, 0]]
+    assert part.calibration_error(1) == pytest.approx((10 * 0.1 + 5 * 0.2) / 15)
+    assert Part("", t.tensor([[0.2, 0.9]]), t.tensor([1])).calibration_error(1) == pytest.approx(1 - 1 / (1 + math.exp(-0.7)))
