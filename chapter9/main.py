@@ -24,6 +24,7 @@ from rules import FORMS, check_known, clean, layout, lines_of, make_rule
 from utils import Job, UserError, load_state, run, say, seed_step, setup
 
 FIXED = (*MODEL_OPTIONS, "batch_size", "maxlen", "seed", "model_path")      # 接着训练时不能换的选项
+TOGETHER = 64                               # gen 一次写几首
 SAMPLE_HEADS = "春江花月夜凉如水"             # 训练中以这些字开头各写一首，看看进步
 
 
@@ -86,11 +87,11 @@ def gen(opt: Config) -> None:
     check_known(prefix, vocabulary, "--prefix-words")
     if prefix and prefix[-1] not in SENTENCE_END:
         prefix += "。"                                           # 意境念完了，诗才开始
-    rules = [make_rule(opt, vocabulary)] * opt.num
-    poems = compose(model, vocabulary, rules, prefix, opt.candidates,
-                    temperature=opt.temperature, top_k=opt.top_k, top_p=opt.top_p, seed=opt.seed)
-    for poem in poems:
-        print(layout(poem), end="\n\n")
+    rule = make_rule(opt, vocabulary)
+    for start in range(0, opt.num, TOGETHER):                       # 几十首一起写最快；再多也不更快，只占内存
+        for poem in compose(model, vocabulary, [rule] * min(TOGETHER, opt.num - start), prefix, opt.candidates,
+                            temperature=opt.temperature, top_k=opt.top_k, top_p=opt.top_p, seed=opt.seed + start):
+            print(layout(poem), end="\n\n", flush=True)
 
 
 def test(opt: Config) -> None:

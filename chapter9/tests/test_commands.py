@@ -5,9 +5,10 @@ import json
 import pytest
 import torch as t
 from conftest import TINY
-from helpers import PROJECT, call, fails, spawn
+from helpers import PROJECT, call, fails, program, spawn
 
 from config import Config
+from generation import compose
 from utils import BaseConfig, load_checkpoint, save_checkpoint
 
 
@@ -168,3 +169,13 @@ def test_no_traceback_on_the_real_command_line(workdir):
     out, err = process.communicate(timeout=120)
     assert process.returncode == 2
     assert out == "" and err.count("\n") == 1 and err.startswith("错误：")
+
+
+def test_many_poems_come_in_groups(tiny_poet, workdir, capsys, monkeypatch):
+    """写得再多，同时写的也只有几首，写完一批显示一批；各批不是同样的诗。"""
+    sizes = []
+    monkeypatch.setattr(program, "compose", lambda *words, **more: sizes.append(len(words[2])) or compose(*words, **more))
+    call("gen", f"--model-path={tiny_poet}", "--num=150", "--candidates=1", "--temperature=1", "--top-p=1", "--max-gen-len=20")
+    poems = capsys.readouterr().out.strip().split("\n\n")
+    assert sizes == [64, 64, 22] and len(poems) == 150
+    assert len(set(poems[:64]) & set(poems[64:])) < 5
