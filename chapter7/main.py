@@ -65,13 +65,14 @@ def train(opt: Config) -> None:
             noise = t.randn(len(images), opt.nz).to(runtime.device)
             with runtime.autocast(opt.cpu_bf16), t.set_grad_enabled(train_g):
                 fakes = netg(noise)                                 # (B, 3, S, S)，两个网络都用这一批
+                looks = texture.look(fakes) if texture else []
 
             if train_d:                                             # 判别器：真的得分高，假的得分低
                 judges.requires_grad_(True)
                 with runtime.autocast(opt.cpu_bf16):
                     loss_d, real, fake = loss.discriminator(netd, images, fakes.detach(), job.step)  # 截断，梯度不流回生成器
                     if texture:
-                        loss_d = loss_d + Hinge.discriminator(texture, images, fakes.detach())[0]
+                        loss_d = loss_d + Hinge.discriminator(texture, texture.look(images), [look.detach() for look in looks])[0]
                 descend(loss_d, optimizer_d, judges, runtime)
                 values |= {"loss_d": loss_d, "D(x)": loss.show(real), "D(G(z))": loss.show(fake)}
 
@@ -80,7 +81,7 @@ def train(opt: Config) -> None:
                 with runtime.autocast(opt.cpu_bf16):
                     loss_g = loss.generator(netd(fakes))
                     if texture:
-                        loss_g = loss_g + opt.texture * Hinge.generator(texture(fakes))
+                        loss_g = loss_g + opt.texture * Hinge.generator(texture(looks))
                 descend(loss_g, optimizer_g, netg, runtime)
                 update_average(average, netg, min(opt.ema, (job.step + 1) / (job.step + 10)))
                 values |= {"loss_g": loss_g}

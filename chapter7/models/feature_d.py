@@ -11,7 +11,7 @@ SHIFT = 8                           # 图片每次随机裁去这么多像素
 
 
 class FeatureD(nn.Module):
-    """看质地的判别器：图片 (B, 3, S, S)，数值 -1 到 1 → 各层、各处的得分 (B, 45)，越高越像真的。
+    """看质地的判别器：图片 (B, 3, S, S)，数值 -1 到 1，先由 look 取各层特征，再给各层、各处打分 (B, 45)，越高越像真的。
 
     不直接看像素，而是在 ImageNet 上训练好、不再改动的网络的五层特征上，各接一小段卷积打分（heads，只有它要训练）。
     从零学起的判别器靠轮廓就能分出真假，对底色里的噪点、笔画的毛边毫不在意；这些特征对它们却很敏感。
@@ -29,10 +29,12 @@ class FeatureD(nn.Module):
             wrap(nn.Conv2d(WIDTH, WIDTH, 3, padding=1)), nn.LeakyReLU(0.2, inplace=True),
             wrap(nn.Conv2d(WIDTH, 1, 1))) for channels in BLOCKS.values())
 
-    def forward(self, images: t.Tensor) -> t.Tensor:
+    def look(self, images: t.Tensor) -> list[t.Tensor]:
+        """图片 → 各层特征。判别器和生成器的一步都要看同一批假图，算一次就够。"""
         side = images.shape[-1] - SHIFT
         top, left = t.randint(SHIFT + 1, (2,)).tolist()
         images = images[:, :, top:top + side, left:left + side]
-        features = self.backbone.features((images + 1) / 2, tuple(BLOCKS))
-        scores = [F.adaptive_avg_pool2d(head(part), GRID).flatten(1) for head, part in zip(self.heads, features)]
-        return t.cat(scores, 1)
+        return self.backbone.features((images + 1) / 2, tuple(BLOCKS))
+
+    def forward(self, features: list[t.Tensor]) -> t.Tensor:
+        return t.cat([F.adaptive_avg_pool2d(head(part), GRID).flatten(1) for head, part in zip(self.heads, features)], 1)

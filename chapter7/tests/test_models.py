@@ -55,7 +55,8 @@ def test_the_texture_judge_scores_places_and_leaves_its_backbone_alone():
     judge = models.FeatureD()
     images = (t.rand(2, 3, 64, 64) * 2 - 1).requires_grad_()
     judge.heads.requires_grad_(True)
-    scores = judge.train()(images)
+    judge.train()
+    scores = judge(judge.look(images))
     assert scores.shape == (2, 45)
     scores.sum().backward()
     assert images.grad.abs().amax((1, 2, 3)).min() > 0                      # 生成器拿得到梯度
@@ -73,12 +74,12 @@ def test_the_texture_judge_learns_to_see_faint_noise():
     optimizer = t.optim.Adam(judge.heads.parameters(), 5e-4, (0.0, 0.99))
     for _ in range(40):
         part = t.randint(64, (16,))
-        loss, _, _ = LOSSES["hinge"].discriminator(judge, avatars[part], noisy[part])
+        loss, _, _ = LOSSES["hinge"].discriminator(judge, judge.look(avatars[part]), judge.look(noisy[part]))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     with t.no_grad():
-        clean, spoilt = judge(avatars[64:]).mean(1), judge(noisy[64:]).mean(1)
+        clean, spoilt = (judge(judge.look(some[64:])).mean(1) for some in (avatars, noisy))
     assert (clean[:, None] > spoilt[None]).float().mean() > 0.9
 
 
