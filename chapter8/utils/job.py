@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from .checkpoint import Content, load_checkpoint, load_state, save_checkpoint, saved_config
-from .files import UserError, claim, legible, quote, say
+from .files import UserError, claim, legible, quote, say, set_aside
 from .loading import batches
 from .runtime import Runtime, seed_step
 from .visualize import Visualizer
@@ -37,8 +37,8 @@ class Job:
         self.step = self.last["step"] if self.last else 0
 
     def match_data(self, fingerprint: str, option: str) -> None:
-        """记下数据的指纹；接着训练而数据换过时抛出 UserError，说出 option。"""
-        if self.last and self.last["data"] != fingerprint:
+        """记下数据的指纹；接着训练而数据换过时抛出 UserError，说出 option。从前的指纹短些，只有前一截。"""
+        if self.last and not fingerprint.startswith(str(self.last["data"])):
             raise UserError(f"{legible(self.folder / 'last.pth')} 是用另一份数据训练的：换回原来的 {option}，或去掉 --resume")
         self.data = fingerprint
 
@@ -53,7 +53,9 @@ class Job:
         for name in vars(self.record) if self.last else ():
             setattr(self.record, name, self.last.get(name, getattr(self.record, name)))
         if self.runtime.is_main and not self.last:
-            set_aside(self.folder)
+            claim(self.folder)
+            if any(not path.name.startswith("events.") for path in self.folder.glob("*")):     # 只有曲线的，是没有走到存断点的训练
+                set_aside(self.folder)
         self.vis = Visualizer(self.opt.env, self.folder, first_step=self.step, enabled=self.runtime.is_main)
         self.began, self.saved = time.time() - (self.last["elapsed"] if self.last else 0), time.time()
         return self.record
@@ -195,14 +197,3 @@ def load_optimizer(opt, optimizer: t.optim.Optimizer, state: dict, path: Path) -
     load_state(optimizer, state, path)
     for group, new in zip(optimizer.param_groups, fresh):
         group.update(new)
-
-
-def set_aside(folder: Path) -> None:
-    """占住 folder（见 claim），把上一次训练的结果整个移到 <folder>-<时间>/。"""
-    claim(folder)
-    if (folder / "last.pth").exists():
-        moved = folder.with_name(f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}")
-        while moved.exists():                           # 同一秒里已经移过一次
-            moved = moved.with_name(f"{moved.name}-2")
-        folder.rename(moved)
-        print(f"上一次训练的结果移到 {legible(moved)}")
