@@ -27,7 +27,17 @@ from .annotations import (
     save_json,
 )
 from .drawing import draw
-from .features import Features, check_place, complaint, extract, open_features, read_image, recipe
+from .features import (
+    Features,
+    check_place,
+    complaint,
+    extract,
+    feature_file,
+    open_features,
+    picture_print,
+    read_image,
+    recipe,
+)
 from .lookup import locate
 from .scenes import COUNTS, Scene, Thing, make_scenes
 from .sentences import names_all_right, write_captions
@@ -103,13 +113,17 @@ def feature_folder(opt: Config) -> Path:
 
 
 def get_features(opt: Config, split: str, items: list[Annotation], runtime: Runtime, replace: bool = False) -> Features:
-    """读出算好的特征，没有就算。与标注或选项不符时抛出 UserError；replace 时重算。"""
+    """读出算好的特征，没有就算。与标注或选项不符时抛出 UserError；replace 时重算，图片换过（大小变了）也重算。"""
     wanted = recipe(annotation_file(opt, split), opt.encoder, opt.scale_size, opt.img_size)
     folder = feature_folder(opt)
     problem = complaint(folder, split, wanted, len(items))
     if problem and not replace:
         raise UserError(problem)
     ready = None if problem else open_features(folder, split)
+    if ready and replace:
+        paths = locate(opt.img_path, [item.image_id for item in items], "--img-path")
+        if read_json(feature_file(folder, split).with_suffix(".json")).get("pictures") != picture_print(items, paths):
+            ready = None
     return ready or extract(folder, split, items, opt.img_path, wanted, runtime, opt.num_workers)
 
 

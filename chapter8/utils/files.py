@@ -15,9 +15,6 @@ except ImportError:         # Windows
     fcntl = None
 
 
-UNPRINTABLE = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"       # 换行之类的控制字符
-
-
 class UserError(Exception):
     """使用者能自己改正的错误：只显示一行话，退出状态 2，不显示调用栈。"""
 
@@ -30,7 +27,7 @@ def say(text: str, file=None) -> None:
 
 def legible(name: str | Path) -> str:
     """写给人看的名字。中文 Windows 的 zip 解出来的名字，字节是 GBK 而不是 UTF-8，照 GBK 念；换行之类的控制字符写成 ?。"""
-    text = re.sub(UNPRINTABLE, "?", name.as_posix() if isinstance(name, Path) else name)
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", "?", name.as_posix() if isinstance(name, Path) else name)
     return "/".join(os.fsencode(part).decode("gbk", "replace") if re.search("[\ud800-\udfff]", part) else part for part in text.split("/"))
 
 
@@ -58,7 +55,7 @@ def set_aside(path: Path) -> None:
     name, suffix = (path.name, "") if path.is_dir() else (path.stem, path.suffix)
     moved = path.with_name(f"{name}-{time.strftime('%Y%m%d-%H%M%S')}{suffix}")
     while os.path.lexists(moved):                       # 同一秒里已经移过一次
-        moved = moved.with_name(f"{moved.stem}-2{suffix}")
+        moved = moved.with_name(f"{moved.name.removesuffix(suffix)}-2{suffix}")
     path.rename(moved)
     print(f"原来的 {legible(path)} 移到 {legible(moved)}")
 

@@ -127,7 +127,7 @@ def _check_words(words: list[str], commands: list[str], config: type[BaseConfig]
     if words[0] not in commands:
         hint = "".join(f"是不是 {near}？" for near in difflib.get_close_matches(words[0], commands, n=1))
         raise UserError(f"没有命令 {words[0]!r}。{hint}可用的命令：{'、'.join(commands)}")
-    types, full, rest, seen = typing.get_type_hints(config), words[:1], words[1:], set()
+    types, full, rest = typing.get_type_hints(config), words[:1], words[1:]
     while rest:
         word, *rest = rest
         following = rest[0] if rest else "--"
@@ -135,12 +135,9 @@ def _check_words(words: list[str], commands: list[str], config: type[BaseConfig]
             raise UserError(f"{word!r} 处：等号两边不能有空格，写成 --选项=值，如 --max-epoch=20")
         if word in ("-", "--") or not OPTION.match(word) or word.startswith("--="):
             raise UserError(f"多余的 {word!r}：选项要写成 --选项=值")
-        name, value = word.lstrip("-").partition("=")[0].replace("-", "_"), True
+        name, value = word.lstrip("-").replace("-", "_"), True
         if name not in types and name.removeprefix("no") in types:          # --nouse-gpu
             name, value = name.removeprefix("no"), False
-        if name in seen:
-            raise UserError(f"选项 {flag(name)} 给了两次，不知道听哪一次的：去掉一个")
-        seen.add(name)
         if "=" not in word and OPTION.match(following) and types.get(name, bool) is not bool:
             raise UserError(f"选项 {flag(name)} 要一个值，写成 {flag(name)}=值")
         full.append(word if "=" in word else f"{flag(name)}={value}" if OPTION.match(following) else f"{word}={rest.pop(0)}")
