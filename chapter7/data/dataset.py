@@ -9,7 +9,14 @@ from PIL import Image, ImageOps
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from data.pictures import choose_pictures, find_pictures, fingerprint, open_picture, open_zip, read_member
+from data.pictures import (
+    choose_pictures,
+    find_pictures,
+    fingerprint,
+    open_picture,
+    open_zip,
+    read_member,
+)
 from utils import UserError, legible
 
 CHUNK = 500                 # 一次读多少个文件
