@@ -65,6 +65,14 @@ def few_scenes(monkeypatch):
     monkeypatch.setattr("data.prepare.COUNTS", {"train": 8, "val": 6, "test": 6})
 
 
+def test_features_of_pictures_that_were_replaced_are_computed_again(folder):
+    call("prepare", *DATA)
+    before, story = Path("data/features/train.npy").read_bytes(), Path("data/features/val.npy").stat().st_mtime_ns
+    picture(Path("data/images/train0.jpg"), (0, 0, 255))
+    call("prepare", *DATA)
+    assert Path("data/features/train.npy").read_bytes() != before and Path("data/features/val.npy").stat().st_mtime_ns == story
+
+
 # ---------------------------------------------------------------- 不盖掉
 
 
