@@ -51,8 +51,8 @@ def train(opt: Config) -> None:
     check_given(opt)
 
     items, features = load_split(opt, "train", runtime)
-    job.match_data(fingerprint(items), "--caption-data-path")
     val_items, val_features = load_split(opt, "val", runtime)
+    job.match_data(f"{fingerprint(items)}:{fingerprint(val_items)}", "--caption-data-path")
     references = [[segment(caption) for caption in item.captions] for item in val_items]
     vocabulary, weights = starting_point(opt, job.last, items, features)
     train_set = CaptionDataset(features, items, vocabulary, opt.seed)

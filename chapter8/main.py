@@ -3,6 +3,8 @@
 import copy
 import math
 from contextlib import nullcontext
+from hashlib import sha256
+from pathlib import Path
 
 import torch as t
 from torch.utils.data import DataLoader
@@ -45,7 +47,7 @@ def train(opt: Config) -> None:
 
     perceptual = build_loss(opt, runtime)
     dataset = Photos(opt.data_root, opt.image_size, opt.repeat, opt.seed, opt.cache_mb)
-    job.match_data(dataset.fingerprint(), "--data-root")
+    job.match_data(f"{dataset.fingerprint()}:{sha256(Path(opt.style_path).read_bytes()).hexdigest()}", "--data-root 和 --style-path")
     sampler = BatchSampler(len(dataset), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
     loader = DataLoader(dataset, batch_sampler=sampler, num_workers=opt.num_workers if dataset.cache is None else 0)
 

@@ -190,6 +190,11 @@ def test_a_picture_is_not_drawn_over_what_is_read(tiny_run, folder, capsys):
     for words in (["generate", "--test-img=data/images"], ["test", *DATA]):
         assert "data/images/test0.jpg" in fails(capsys, *words, weights, "--picture=data/images/test0.jpg")
         assert "a.psd" in fails(capsys, *words, weights, "--picture=a.psd")
+    Path("mine.jpg").write_bytes(b"mine")
+    for _ in range(2):                                              # 第二次盖掉的是上次画的
+        call("generate", "--test-img=data/images/test0.jpg", weights, "--picture=mine.jpg")
+    kept, = folder.glob("mine-*.jpg")
+    assert kept.read_bytes() == b"mine" and Image.open("mine.jpg").width > 80
     assert unchanged(before, folder)
 
 

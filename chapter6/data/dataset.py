@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import os
 import re
 from pathlib import Path
@@ -116,7 +117,10 @@ def label_names(place: Path, names: list[str]) -> list[tuple[str, int]]:
 def divide(root: Path, items: list, split: str, val_fold: int) -> list:
     """(文件名, 标签) 里属于 split（"train" 或 "val"）的部分。"""
     folds = read_folds(root)
-    if all(name in folds for name, _ in items):
+    unknown = [name for name, _ in items if name not in folds]
+    if folds and unknown:
+        say(f"{legible(root.resolve().parent / 'sources.csv')} 里没有写明 {legible(unknown[0])} 等 {len(unknown)} 张的 fold，改按文件名划分")
+    if not unknown:
         if not any(folds[name] == str(val_fold) for name, _ in items):
             raise UserError(f"--val-fold={val_fold}：{legible(root)} 没有这一折，可选 {'、'.join(sorted(set(folds.values())))}")
         return [item for item in items if (folds[item[0]] == str(val_fold)) == (split == "val")]
@@ -144,7 +148,11 @@ def read_rows(root: Path) -> list[dict]:
         return []
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            return [row for row in csv.DictReader(file) if (row.get("file") or "").startswith(root.name + "/")]
+            text = file.read()
+        delimiter = max(",;\t", key=text.partition("\n")[0].count)             # 有的电子表格存成分号隔开的
+        rows = [{name: value.strip() for name, value in row.items() if isinstance(name, str) and isinstance(value, str)}
+                for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)]
+        return [row for row in rows if row.get("file", "").startswith(root.name + "/")]
     except (UnicodeDecodeError, csv.Error):
         raise UserError(f"{legible(path)} 读不出来：另存为 UTF-8 的 CSV") from None
 

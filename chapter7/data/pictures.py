@@ -105,10 +105,12 @@ def fingerprint(names: Iterable[str], sizes: Iterable[int]) -> str:
 
 
 def open_zip(path: str | Path) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
-    """打开一个 zip，返回它和其中的文件：名字（/ 分隔，中文不乱码）→ 条目；隐藏的和系统的不算。打不开时抛出 UserError。"""
+    """打开一个 zip，返回它和其中的文件：名字（/ 分隔，中文不乱码）→ 条目；隐藏的和系统的不算。打不开、加了密时抛出 UserError。"""
     with refusing(f"{legible(str(path)) if isinstance(path, (str, Path)) else 'zip 里的 zip'} 不是 zip 文件，或没有下载完整"):
         archive = zipfile.ZipFile(path)
     entries = {_name(info): info for info in archive.infolist()}
+    if any(info.flag_bits & 1 for info in entries.values()):
+        raise UserError(f"{legible(archive.filename or 'zip 里的 zip')} 加了密：先用密码解开，再给出解开后的文件夹")
     return archive, {name: info for name, info in entries.items() if not name.endswith("/") and is_data(name)}
 
 
@@ -121,7 +123,7 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """zip 里一个文件的内容；损坏、加了密时抛出 UserError。"""
+    """zip 里一个文件的内容；损坏时抛出 UserError。"""
     with refusing(f"{legible(archive.filename or 'zip')} 里的 {legible(_name(info))} 解不开（{{}}）：重新下载"):
         return archive.read(info)
 

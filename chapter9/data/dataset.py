@@ -136,9 +136,11 @@ def _read_lines(path: Path) -> list[str]:
         except UnicodeDecodeError:
             continue
         if coding == "gb18030":
-            say(f"{legible(path)} 不是 UTF-8，按 GBK 读")
-        return text.splitlines()
-    raise UserError(f"读不出 {legible(path)}：文件损坏，或不是文本（认得 UTF-8、UTF-16、GBK）")
+            if "\0" in text:                            # 没有 BOM 的 UTF-16 之类
+                continue
+            say(f"{legible(path)} 不是 UTF-8，按 GBK 读（「{legible(text[:12])}……」，是乱码就另存为 UTF-8）")
+        return re.split("\r\n|\r|\n", text)             # splitlines 还会在 U+2028、换页符处断开
+    raise UserError(f"读不出 {legible(path)}：文件损坏，或不是文本（认得 UTF-8、有 BOM 的 UTF-16、GBK）")
 
 
 def split_poems(poems: list[Poem]) -> dict[str, list[Poem]]:

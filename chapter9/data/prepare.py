@@ -95,7 +95,7 @@ def _convert(source: Path, category: str) -> str:
 
 def _write(target: Path, text: str) -> None:
     content = gzip.compress(text.encode("utf-8"), compresslevel=9, mtime=0)
-    with replacing(target) as file:
+    with replacing(target, lambda old: old.read_bytes() == content) as file:       # 内容不同的，可能是读者自己的
         file.write(content)
     print(f"写入 data/{target.name}，{len(content) / 1e6:.1f} MB")
 

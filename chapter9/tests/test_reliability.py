@@ -457,7 +457,7 @@ def test_values_that_cannot_be_computed_with(place, capsys, kind, values):
     assert sorted(place.iterdir()) == before
 
 
-@pytest.mark.parametrize("word", ["--env=", "--env=..", "--env=a/../../b", "--env=/tmp/x", "--debug-file=", "--debug-file=.", "--=5", "--resume=maybe"])
+@pytest.mark.parametrize("word", ["--env=", "--env=a\nb", "--env=..", "--env=a/../../b", "--env=/tmp/x", "--debug-file=", "--debug-file=.", "--=5", "--resume=maybe"])
 def test_values_that_name_nothing(place, capsys, word):
     assert (word.partition("=")[0] if word[2] != "=" else word) in fails(capsys, "train", *TRAIN, word)
     assert not Path("runs").exists()
@@ -472,8 +472,11 @@ def test_a_home_folder_and_values_after_a_space(place, monkeypatch):
     monkeypatch.setenv("HOME", str(place))
     monkeypatch.setenv("USERPROFILE", str(place))
     assert Path(Config().parse({"debug_file": "~/here"}).debug_file) == place / "here"
+    Path("runs/a b").mkdir(parents=True)
+    Path("runs/a b/best.pth").write_bytes(b"mine")                      # 只留下了权重，删了断点
     call("train", *TRAIN, "--max-steps", "1", "--env", "a b", "--no-use-gpu" if "no_use_gpu" in KINDS else "--nouse-gpu")
-    assert Path("runs/a b/last.pth").exists()
+    kept, = place.glob("runs/a b-*/best.pth")
+    assert Path("runs/a b/last.pth").exists() and kept.read_bytes() == b"mine"
 
 
 def test_help_without_documentation(capsys):
