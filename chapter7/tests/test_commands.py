@@ -187,6 +187,13 @@ def test_files_of_the_reader_in_the_place_of_a_result_are_kept(pictures, tiny, c
     assert sum(path.is_file() and path.read_bytes() == b"mine" for path in pictures.iterdir()) == 5 and Image.open("nearest.jpg").width > 64
 
 
+def test_samples_do_not_get_among_the_training_pictures(pictures, capsys):
+    before = sorted(pictures.rglob("*"))
+    for place in ("faces", "faces/samples", "x/../faces/"):
+        assert "混进去" in fails(capsys, "train", "--data-path=faces", *TINY, f"--save-path={place}")
+    assert sorted(pictures.rglob("*")) == before
+
+
 def test_evaluate_does_not_replace_a_training_picture(pictures, tiny, capsys):
     before = (pictures / "faces/3.png").read_bytes()
     message = fails(capsys, "evaluate", paths(tiny)[0], "--data-path=faces", "--ref-path=faces", "--eval-num=10", "--nearest-img=faces/3.png")
