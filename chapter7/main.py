@@ -28,7 +28,18 @@ from gan import (
 from losses import LOSSES, Hinge
 from models import FeatureD
 from pictures import grid, grid_size, save_animation, walk
-from utils import BatchSampler, Job, Runtime, UserError, check_target, legible, run, say, seed_step, setup
+from utils import (
+    BatchSampler,
+    Job,
+    Runtime,
+    UserError,
+    check_target,
+    legible,
+    run,
+    say,
+    seed_step,
+    setup,
+)
 
 FIXED = ("arch", "nz", "ngf", "ndf", "image_size", "loss", "texture", "batch_size", "seed", "netg_path", "netd_path")   # 接着训练时不能换的选项
 FIXED_NOISE = 64                        # 训练中始终用这么多个不变的噪声画图，看进步
