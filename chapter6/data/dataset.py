@@ -150,7 +150,7 @@ def read_rows(root: Path) -> list[dict]:
         with open(path, encoding="utf-8-sig", newline="") as file:
             text = file.read()
         delimiter = max(",;\t", key=text.partition("\n")[0].count)             # 有的电子表格存成分号隔开的
-        rows = [{name: value.strip() for name, value in row.items() if isinstance(name, str) and isinstance(value, str)}
+        rows = [{name.strip(): value.strip() for name, value in row.items() if isinstance(name, str) and isinstance(value, str)}
                 for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)]
         return [row for row in rows if row.get("file", "").startswith(root.name + "/")]
     except (UnicodeDecodeError, csv.Error):

@@ -100,7 +100,7 @@ def choose_pictures(names: Iterable[str], title: str) -> list[str]:
 
 
 def fingerprint(names: Iterable[str], sizes: Iterable[int]) -> str:
-    """一批文件的指纹：名字的哈希，再接上大小（zip 里的用校验和）的哈希。换成同名的另一批，也看得出来，又不必读一遍。"""
+    """一批文件的指纹：名字的哈希，再接上大小的哈希。换成同名的另一批，也看得出来，又不必读一遍。"""
     return ":".join(hashlib.sha256(os.fsencode("\n".join(map(str, part)))).hexdigest() for part in (names, sizes))
 
 

@@ -28,8 +28,8 @@ def read_file(place: Path, name: str) -> bytes:
 
 
 def size_of(place: Path, name: str) -> int:
-    """place 里 name 的大小；zip 里的用校验和。"""
-    return (place / name).stat().st_size if place.is_dir() else _opened(place)[1][name].CRC
+    """place 里 name 的大小，字节。"""
+    return (place / name).stat().st_size if place.is_dir() else _opened(place)[1][name].file_size
 
 
 def _opened(path: Path) -> tuple[zipfile.ZipFile, dict]:

@@ -63,7 +63,7 @@ class Avatars(Dataset):
     def fingerprint(self) -> str:
         """数据的指纹，见 data.pictures.fingerprint。"""
         entries = {} if self.path.is_dir() else open_zip(self.path)[1]
-        sizes = (entries[name].CRC if entries else (self.path / name).stat().st_size for name in self.names)
+        sizes = (entries[name].file_size if entries else (self.path / name).stat().st_size for name in self.names)
         return fingerprint(self.names, sizes)
 
 
