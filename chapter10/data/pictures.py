@@ -75,6 +75,7 @@ def find_pictures(place: str | Path, option: str, recursive: bool = True) -> lis
     if pattern and not any(sign in "".join(pattern) for sign in "*?[") or not root.is_dir():
         raise UserError(f"{title} 不存在：要一张图片、一个文件夹，或 'photos/*.jpg' 这样带引号的写法")
     with refusing(f"{title} 的写法不对（{{}}）"):
+        pattern += ["*"] * (pattern[-1:] == ["**"])              # Python 3.13 以前，末尾的 ** 只是文件夹
         found = root.glob("/".join(pattern) or ("**/*" if recursive else "*"))
         names = [path.relative_to(root).as_posix() for path in found if path.is_file()]
     return [root / name for name in choose_pictures(names, title)]

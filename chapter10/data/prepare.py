@@ -263,7 +263,8 @@ def read_official(file: Path) -> list[Annotation]:
                 raise UserError(f"{legible(file)} 的 annotations 里有 image_id={row['image_id']!r}，images 里却没有这个 id")
             captions[names[str(row["image_id"])]].append(row["caption"])
     except (KeyError, TypeError) as error:
-        raise UserError(f"{legible(file)} 既不是 AI Challenger 的列表，也不是 COCO 式的 images 加 annotations"
-                        f"（缺 {error}）：检查 --source，或重新运行 {PREPARE}") from None
+        missing = f"（缺 {error}）" if isinstance(error, KeyError) else ""
+        raise UserError(f"{legible(file)} 既不是 AI Challenger 的列表，也不是 COCO 式的 images 加 annotations{missing}："
+                        f"检查 --source，或重新运行 {PREPARE}") from None
     return [check_row(file, i, {"image_id": name, "caption": sentences})
             for i, (name, sentences) in enumerate(captions.items())]

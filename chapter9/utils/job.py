@@ -35,6 +35,8 @@ class Job:
         self.folder, self.data = Path("runs", opt.env), None
         self.last = resume_point(opt, self.folder, project, fixed)
         self.step = self.last["step"] if self.last else 0
+        if not self.last and self.folder.is_dir() and any(self.folder.iterdir()) and not [*self.folder.glob("*.pth"), *self.folder.glob("events.*")]:
+            raise UserError(f"{legible(self.folder)} 里是别的东西，不是训练的结果：用 --env 另起一个名字")
 
     def match_data(self, fingerprint: str, option: str) -> None:
         """记下数据的指纹；接着训练而数据换过时抛出 UserError，说出 option。从前的指纹短些，只有前一截。"""
