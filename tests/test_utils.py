@@ -89,7 +89,7 @@ def test_without_a_server_one_line_and_tensorboard_only(tmp_path, capsys):
 def test_with_a_server_it_also_draws_there(tmp_path, visdom_server):
     pytest.importorskip("visdom")
     server, events = visdom_server
-    vis = Visualizer("test", tmp_path, port=server.server_port)
+    vis = Visualizer("te/st", tmp_path, port=server.server_port)
     vis.plot("loss", 2.0)
     vis.plot("loss", 1.5)
     vis.img("picture", t.rand(3, 8, 8))
@@ -99,7 +99,7 @@ def test_with_a_server_it_also_draws_there(tmp_path, visdom_server):
     drawn = [(path, body) for path, body in events if body.get("win")]
     assert {body["win"] for _, body in drawn} == {"loss", "picture", "log_text", "bars"}
     assert any(path.endswith("/update") and body["win"] == "loss" for path, body in drawn)
-    assert all(body["eid"] == "test" for _, body in drawn)
+    assert all(body["eid"] == "te_st" for _, body in drawn)
     assert [value for _, value in scalars(tmp_path, "loss")] == [2.0, 1.5]
 
 
@@ -205,6 +205,23 @@ def test_two_runs_set_aside_within_one_second_are_both_kept(tmp_path, monkeypatc
         (tmp_path / "run" / "last.pth").write_text(content)
         utils.job.set_aside(tmp_path / "run")
     assert sorted(path.read_text() for path in tmp_path.glob("run-*/last.pth")) == ["one", "three", "two"]
+
+
+def test_what_stands_in_the_way_is_renamed(tmp_path, capsys):
+    """同样的内容不算；链接只动它自己；写的途中出错时什么都没有动。"""
+    target, mine = tmp_path / "a.tsv.gz", tmp_path / "mine"
+    mine.write_bytes(b"mine")
+    target.symlink_to(mine)
+    same = lambda old: old.read_bytes() == b"new"       # noqa: E731
+    with pytest.raises(OSError, match="full"), utils.replacing(target, same) as file:
+        raise OSError("full")
+    assert target.is_symlink() and len(list(tmp_path.iterdir())) == 2
+    for _ in range(2):
+        with utils.replacing(target, same) as file:
+            file.write(b"new")
+    assert capsys.readouterr().out.count("移到") == 1
+    link, = tmp_path.glob("a.tsv-*.gz")
+    assert link.is_symlink() and mine.read_bytes() == b"mine" and target.read_bytes() == b"new" and not target.is_symlink()
 
 
 def test_ctrl_c_while_the_workers_start_waits_until_they_run():
@@ -402,6 +419,11 @@ def test_names_inside_a_zip(tmp_path):
     with archive:
         assert sorted(entries) == sorted(["照片/小猫.JPG", "苹果/狗.png", "utf8/标明的.png"])
         assert all(pictures.read_member(archive, entry) == b"content" for entry in entries.values())
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1         # 标作加了密
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.zip 加了密"):
+        pictures.open_zip(tmp_path / "a.zip")
 
 
 def test_where_a_picture_may_be_saved(tmp_path, monkeypatch):
