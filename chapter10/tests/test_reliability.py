@@ -1,6 +1,7 @@
 """出了事故会怎样：断电、盘满、恶意的文件、读不出的数据、写不进的文件夹、Ctrl-C、写错的选项、同时两次训练、改过的断点。"""
 
 import gc
+import itertools
 import json
 import os
 import pickle
@@ -463,9 +464,18 @@ def test_values_that_name_nothing(place, capsys, word):
     assert not Path("runs").exists()
 
 
-def test_a_seed_from_the_clock(place):
+def test_a_seed_from_the_clock_and_a_clock_set_back(place, monkeypatch, capsys):
     call("train", *TRAIN, f"--seed={time.time_ns()}", "--max-steps=1")
+    clock = itertools.count(time.time(), -3600)
+    monkeypatch.setattr(time, "time", lambda: next(clock))
     call("train", *TRAIN, f"--seed={2 ** 63 - 1}", "--max-steps=1")
+    assert "共 -" not in capsys.readouterr().out
+
+
+def test_too_little_memory_is_one_line(capsys):
+    with pytest.raises(SystemExit) as stop:
+        run({"train": lambda opt: t.empty(2 ** 50)}, Config, ["train"])
+    assert stop.value.code == 2 and "内存" in one_line(capsys.readouterr().err)
 
 
 def test_a_home_folder_and_values_after_a_space(place, monkeypatch):

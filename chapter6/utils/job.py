@@ -59,7 +59,7 @@ class Job:
             if any(not path.name.startswith("events.") for path in self.folder.glob("*")):     # 只有曲线的，是没有走到存断点的训练
                 set_aside(self.folder)
         self.vis = Visualizer(self.opt.env, self.folder, first_step=self.step, enabled=self.runtime.is_main)
-        self.began, self.saved = time.time() - (self.last["elapsed"] if self.last else 0), time.time()
+        self.began, self.saved = time.monotonic() - (self.last["elapsed"] if self.last else 0), time.monotonic()
         return self.record
 
     def epochs(self, loader: DataLoader) -> Iterator["Epoch"]:
@@ -77,9 +77,9 @@ class Job:
                                                  **vars(self.record), **content})
 
     def save_last(self, sums: dict) -> None:
-        self.save("last.pth", data=self.data, elapsed=time.time() - self.began, run=run_id(), sums=sums,
+        self.save("last.pth", data=self.data, elapsed=time.monotonic() - self.began, run=run_id(), sums=sums,
                   **{name: part.state_dict() for name, part in self.parts.items()})
-        self.saved = time.time()
+        self.saved = time.monotonic()
 
     def path(self, name: str) -> str:
         """runs/<env>/<name>，可以原样粘贴到命令里。"""
@@ -109,19 +109,19 @@ class Epoch:
     def __iter__(self) -> Iterator:
         job, opt, main = self.job, self.job.opt, self.job.runtime.is_main
         job.loader.batch_sampler.set_position(self.number - 1, self.done)
-        self.began = self.ended = time.time()
+        self.began = self.ended = time.monotonic()
         with tqdm(batches(job.loader), f"第 {self.number}/{opt.max_epoch} 轮", len(job.loader), initial=self.done,
                   disable=not main, leave=False, delay=1) as bar:
             for batch in bar:
                 seed_step(opt.seed, job.step + 1, job.runtime.rank)         # 随机数只看第几步，所以能原样接着训练
                 yield batch
-                job.step, self.ended = job.step + 1, time.time()
+                job.step, self.ended = job.step + 1, time.monotonic()
                 if Path(opt.debug_file).exists():
                     import ipdb
                     ipdb.set_trace(sys._getframe(1))                        # 停在 train 里
                 if job.step % opt.plot_every == 0 or self.complete or self.final:
                     self._draw(bar)
-                    if time.time() - job.saved > SAVE_SECONDS and not (self.complete or self.final):
+                    if time.monotonic() - job.saved > SAVE_SECONDS and not (self.complete or self.final):
                         job.save_last(self.sums)                            # 轮末的断点要等验证之后，由 report 存
                 if self.final:
                     break
@@ -142,7 +142,7 @@ class Epoch:
         job = self.job
         speed, = job.runtime.sum(self.count / max(self.ended - self.began, 1e-6))
         job.vis.plot_many(curves, job.step)
-        say(f"第 {self.number} 轮，第 {job.step} 步：{text}，{speed:,.{0 if speed > 10 else 2}f} {job.unit}/秒，共 {(time.time() - job.began) / 60:.1f} 分钟")
+        say(f"第 {self.number} 轮，第 {job.step} 步：{text}，{speed:,.{0 if speed > 10 else 2}f} {job.unit}/秒，共 {(time.monotonic() - job.began) / 60:.1f} 分钟")
         job.save_last({} if self.complete else self.sums)
 
     def _draw(self, bar: tqdm) -> None:

@@ -76,7 +76,7 @@ def _convert(source: Path, category: str) -> str:
     for file in files:
         try:
             poems = json.loads(file.read_text(encoding="utf-8-sig"))
-            fields = [(p["author"], p["title"], "".join(p["paragraphs"])) for p in poems]
+            fields = [("" + p["author"], "" + p["title"], "".join(p["paragraphs"])) for p in poems]     # 不是文本的，TypeError
         except (ValueError, LookupError, TypeError, RecursionError):
             raise UserError(f"{legible(file)} 损坏，或不是 chinese-poetry 的格式") from None
         total += len(fields)
