@@ -137,11 +137,11 @@ def _read_text(path: Path) -> str:
         except UnicodeDecodeError:
             continue
         if coding == "gb18030":
-            if "\0" in text:                            # 没有 BOM 的 UTF-16 之类
+            if "\0" in text or len(re.findall("[\ue000-\uf8ff]", text)) > len(text) / 50:    # 没有 BOM 的 UTF-16；Big5 之类，读成了私用区的字
                 continue
             say(f"{legible(path)} 不是 UTF-8，按 GBK 读（「{legible(text[:12])}……」，是乱码就另存为 UTF-8）")
         return text
-    raise UserError(f"读不出 {legible(path)}：文件损坏，或不是文本（认得 UTF-8、有 BOM 的 UTF-16、GBK）")
+    raise UserError(f"读不出 {legible(path)}：文件损坏，或不是文本（认得 UTF-8、有 BOM 的 UTF-16、GBK）：另存为 UTF-8")
 
 
 def split_poems(poems: list[Poem]) -> dict[str, list[Poem]]:
