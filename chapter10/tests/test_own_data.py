@@ -65,12 +65,16 @@ def few_scenes(monkeypatch):
     monkeypatch.setattr("data.prepare.COUNTS", {"train": 8, "val": 6, "test": 6})
 
 
-def test_features_of_pictures_that_were_replaced_are_computed_again(folder):
+def test_features_of_pictures_that_were_replaced_are_computed_again(folder, capsys):
     call("prepare", *DATA)
     before, story = Path("data/features/train.npy").read_bytes(), Path("data/features/val.npy").stat().st_mtime_ns
     picture(Path("data/images/train0.jpg"), (0, 0, 255))
     call("prepare", *DATA)
     assert Path("data/features/train.npy").read_bytes() != before and Path("data/features/val.npy").stat().st_mtime_ns == story
+    shutil.copy("data/train.json", "data/val.json")
+    call("prepare", *DATA)
+    call("train", *TINY, "--max-steps=1")
+    assert "验证集里有 24 张图训练集里也有" in capsys.readouterr().out
 
 
 # ---------------------------------------------------------------- 不盖掉

@@ -478,7 +478,7 @@ def test_too_little_memory_is_one_line(capsys):
     assert stop.value.code == 2 and "内存" in one_line(capsys.readouterr().err)
 
 
-def test_a_home_folder_and_values_after_a_space(place, monkeypatch):
+def test_a_home_folder_and_values_after_a_space(place, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(place))
     monkeypatch.setenv("USERPROFILE", str(place))
     assert Path(Config().parse({"debug_file": "~/here"}).debug_file) == place / "here"
@@ -487,6 +487,9 @@ def test_a_home_folder_and_values_after_a_space(place, monkeypatch):
     call("train", *TRAIN, "--max-steps", "1", "--env", "a b", "--no-use-gpu" if "no_use_gpu" in KINDS else "--nouse-gpu")
     kept, = place.glob("runs/a b-*/best.pth")
     assert Path("runs/a b/last.pth").exists() and kept.read_bytes() == b"mine"
+    Path("runs/notes").mkdir()
+    Path("runs/notes/a.txt").write_bytes(b"mine")
+    assert "runs/notes 里是别的东西" in fails(capsys, "train", *TRAIN, "--max-steps=1", "--env=notes")
 
 
 def test_help_without_documentation(capsys):

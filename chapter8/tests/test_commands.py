@@ -132,6 +132,14 @@ def test_files_of_the_reader_in_the_place_of_a_result_are_kept(pictures, tiny, c
     assert sum(path.is_file() and path.read_bytes() == b"mine" for path in pictures.rglob("*")) == 4
 
 
+def test_results_of_names_that_end_like_others(pictures, tiny):
+    """a.png 和 a.jpg 的结果带上原来的扩展名以后，不能又与 a.png.jpg 的相同。"""
+    for name in ("a.png", "a.jpg", "a.png.jpg", "a.jpg.jpg"):
+        scene(40, 30, len(name)).save(pictures / "photos" / name)
+    call("stylize", "--content-path=photos/a.*", "--result-path=out", f"--model-path={tiny}")
+    assert names("out") == ["a.jpg.jpg.png", "a.jpg.png", "a.png.jpg.png", "a.png.png"]
+
+
 def test_disk_full_leaves_no_partial_result(pictures, tiny, capsys, monkeypatch):
     """写到一半盘满：一行话，原来的结果还在，没有临时文件。"""
     (pictures / "result.png").write_bytes(b"the old result")
