@@ -14,7 +14,6 @@ import typing
 from pathlib import Path
 
 import fire
-import torch as t
 
 from .files import UserError, held, legible, quote, say
 
@@ -169,7 +168,7 @@ def run(commands: dict, config: type[BaseConfig], words: list[str] | None = None
                     raise
                 raise UserError(f"{legible(str(error.filename or '文件'))} 读写不了（{error.strerror}）：检查路径、磁盘空间和文件夹的权限") from None
             except (MemoryError, RuntimeError) as error:
-                if not isinstance(error, (MemoryError, t.OutOfMemoryError)) and "allocate memory" not in str(error):
+                if not isinstance(error, MemoryError) and not re.search("allocate memory|out of memory", str(error)):     # 内存，显存
                     raise
                 raise UserError("内存（显存）不够：减小一批、一次的张数（--batch-size 等）或图的大小，或关掉别的程序") from None
         return call
