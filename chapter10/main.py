@@ -51,8 +51,11 @@ def train(opt: Config) -> None:
     check_given(opt)
 
     items, features = load_split(opt, "train", runtime)
-    job.match_data(fingerprint(items), "--caption-data-path")
     val_items, val_features = load_split(opt, "val", runtime)
+    job.match_data(f"{fingerprint(items)}:{fingerprint(val_items)}", "--caption-data-path")
+    shared = {item.image_id for item in items} & {item.image_id for item in val_items}
+    if shared:
+        say(f"验证集里有 {len(shared)} 张图训练集里也有（如 {legible(min(shared))}）：验证的成绩会偏高")
     references = [[segment(caption) for caption in item.captions] for item in val_items]
     vocabulary, weights = starting_point(opt, job.last, items, features)
     train_set = CaptionDataset(features, items, vocabulary, opt.seed)

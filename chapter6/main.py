@@ -48,7 +48,7 @@ def train(opt: Config) -> None:
 
     build_model(opt.model)                                          # 名字不对就早说
     train_set, val_set = make_dataset(opt, "train"), make_dataset(opt, "val")
-    job.match_data(train_set.fingerprint(), "--train-data-root")
+    job.match_data(f"{train_set.fingerprint()}:{val_set.fingerprint()}", "--train-data-root")
     sampler = BatchSampler(len(train_set), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
     loader = DataLoader(train_set, batch_sampler=sampler, num_workers=workers(opt, train_set))
 
@@ -122,8 +122,8 @@ def test(opt: Config) -> None:
         start = len(rows) + len(bad)
         rows.update((start + i, row) for i, (row, problem) in enumerate(zip(shares.tolist(), problems)) if not problem)
         bad += filter(None, problems)
-    write_table([(dataset.targets[i], row) for i, row in rows.items()], opt.result_file)
     answers = {place / name: label for place, _ in dataset.files for name, label in known_answers(place).items()}
+    write_table([(dataset.targets[i], row) for i, row in rows.items()], opt.result_file)
     if all(dataset.paths[i] in answers for i in rows):
         targets = t.tensor([CLASSES.index(answers[dataset.paths[i]]) for i in rows])
         Part("测试集", t.tensor(list(rows.values())).log() * temperature, targets).report(temperature)

@@ -47,7 +47,7 @@ def report(netg: nn.Module, opt: Config, runtime: Runtime) -> None:
     if opt.save_ref and not known:
         raise UserError(f"--save-ref 要从图片算起，而对照 {legible(place)} 已经是存好的：用 --ref-path 给出图片")
     if opt.save_ref:
-        check_target(opt.save_ref, "--save-ref", [opt.netg_path or SHIPPED["netg"]])
+        check_target(opt.save_ref, "--save-ref", [opt.netg_path or SHIPPED["netg"], opt.vgg_path or place, *(known.path / name for name in known.names)])
     training = Avatars(opt.data_path, opt.image_size, opt.cache_mb) if opt.netg_path or "data_path" in opt.given else None
     if training:
         check_picture(opt.nearest_img, "--nearest-img", [data.path / name for data in (known, training) if data for name in data.names])

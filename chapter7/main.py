@@ -28,7 +28,18 @@ from gan import (
 from losses import LOSSES, Hinge
 from models import FeatureD
 from pictures import grid, grid_size, save_animation, walk
-from utils import BatchSampler, Job, Runtime, UserError, check_target, run, say, seed_step, setup
+from utils import (
+    BatchSampler,
+    Job,
+    Runtime,
+    UserError,
+    check_target,
+    legible,
+    run,
+    say,
+    seed_step,
+    setup,
+)
 
 FIXED = ("arch", "nz", "ngf", "ndf", "image_size", "loss", "texture", "batch_size", "seed", "netg_path", "netd_path")   # 接着训练时不能换的选项
 FIXED_NOISE = 64                        # 训练中始终用这么多个不变的噪声画图，看进步
@@ -114,9 +125,11 @@ def descend(loss: t.Tensor, optimizer: t.optim.Optimizer, net: nn.Module, runtim
 
 
 def samples_folder(opt: Config, job: Job) -> Path:
-    """每轮的样图放在哪里。写不进去，或从头训练会盖掉那里已有的，抛出 UserError。"""
+    """每轮的样图放在哪里。写不进去、会混进训练图片，或从头训练会盖掉那里已有的，抛出 UserError。"""
     folder = Path(opt.save_path or job.folder / "samples")
     check_target(folder / "epoch_001.png", "--save-path")
+    if Path(opt.data_path).resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise UserError(f"样图要存到 {legible(folder)}，它在 --data-path={legible(opt.data_path)} 里面，下次训练就混进去了：换一个 --save-path")
     if opt.save_path and not job.last and any(folder.glob("epoch_*.png")):
         raise UserError(f"--save-path={opt.save_path} 里已有 epoch_*.png，从头训练会盖掉它们：换一个文件夹")
     return folder
@@ -138,6 +151,8 @@ def generate(opt: Config) -> None:
     runtime = setup(opt.use_gpu)
     netg, netd = (net.to(runtime.device).eval() for net in load_pair(opt))
     columns = min(8, opt.interpolate) or None
+    if opt.interpolate:
+        check_picture(animation, "--gen-img", size=(opt.image_size,) * 2)
     check_picture(opt.gen_img, "--gen-img", size=grid_size(opt.interpolate or opt.gen_num, opt.image_size, columns))
     seed_step(opt.seed)
     noise = t.randn(opt.gen_search_num or opt.gen_num, opt.nz) * opt.gen_std + opt.gen_mean

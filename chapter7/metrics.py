@@ -81,7 +81,15 @@ def save_reference(path: str, reference: dict[str, Gaussian], count: int) -> Non
     """存下对照的均值和协方差，以后不要图片也能算 FID。协方差对称，只存上三角，float32。"""
     parts = {name: {"mean": part.mean.float(), "upper": part.covariance[_upper(len(part.mean))].float()}
              for name, part in reference.items()}
-    save_checkpoint(path, {"project": REFERENCE, "count": count, "features": parts})
+    save_checkpoint(path, {"project": REFERENCE, "count": count, "features": parts}, is_reference)
+
+
+def is_reference(path: Path) -> bool:
+    """path 是不是 save_reference 存的。"""
+    try:
+        return bool(load_checkpoint(path, REFERENCE))
+    except UserError:
+        return False
 
 
 def load_reference(path: str | Path) -> tuple[dict[str, Gaussian], int]:

@@ -3,6 +3,8 @@
 import copy
 import math
 from contextlib import nullcontext
+from hashlib import sha256
+from pathlib import Path
 
 import torch as t
 from torch.utils.data import DataLoader
@@ -27,7 +29,7 @@ from style import (
     read_style,
     square_crops,
 )
-from utils import BatchSampler, Job, UserError, run, say, seed_step, setup
+from utils import BatchSampler, Job, UserError, check_target, run, say, seed_step, setup
 
 FIXED = ("width", "style_path", "style_size", "image_size", "repeat", "batch_size", "seed", "content_weight",
          "style_weight", "tv_weight", "model_path")     # 接着训练时不能换的选项
@@ -45,7 +47,7 @@ def train(opt: Config) -> None:
 
     perceptual = build_loss(opt, runtime)
     dataset = Photos(opt.data_root, opt.image_size, opt.repeat, opt.seed, opt.cache_mb)
-    job.match_data(dataset.fingerprint(), "--data-root")
+    job.match_data(f"{dataset.fingerprint()}:{sha256(Path(opt.style_path).read_bytes()).hexdigest()}", "--data-root 和 --style-path")
     sampler = BatchSampler(len(dataset), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
     loader = DataLoader(dataset, batch_sampler=sampler, num_workers=opt.num_workers if dataset.cache is None else 0)
 
@@ -96,6 +98,7 @@ def stylize(opt: Config) -> None:
     results = plan_results(paths, opt.content_path, opt.result_path, "result_path" in opt.given)
     max_size = GATYS_SIZE if opt.method == "gatys" and "max_size" not in opt.given else opt.max_size
     if opt.method == "gatys":
+        check_target(results[0], "--result-path", [opt.style_path])
         perceptual = build_loss(opt, runtime)
     else:
         net = load_net(opt).to(runtime.device, memory_format=t.channels_last)

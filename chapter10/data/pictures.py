@@ -1,6 +1,8 @@
 """图片的事：找、读、存。原件在 chapter6/data/pictures.py，第7、8、10章的逐字节相同（make sync-utils）。"""
 
+import hashlib
 import io
+import os
 import warnings
 import zipfile
 from collections import Counter
@@ -22,6 +24,8 @@ NOT_DATA = {"__MACOSX", "Thumbs.db", "ehthumbs.db", "desktop.ini", "$RECYCLE.BIN
 NOTES = {".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".html", ".py", ".npy"}   # 图片旁边常有，不必说
 LARGEST, HUGE = 400_000_000, 50_000_000         # 最多解码这么多像素（1.6 GB 内存）；超过 HUGE 而只要小图时，一解码就缩小
 TURN = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}   # EXIF 的方向 → 怎样转正，是 Image.Transpose 里的序号
+MARK = Image.Exif()
+MARK[305] = "pytorch-book"                          # 存的图里都记下是哪个软件写的：再存到这个名字时，没有记着的是读者自己的
 Image.MAX_IMAGE_PIXELS = None                       # 太大的由 open_picture 自己说
 warnings.filterwarnings("ignore", module=r"PIL\.")  # 读得出来的图，小毛病不必报
 
@@ -71,6 +75,7 @@ def find_pictures(place: str | Path, option: str, recursive: bool = True) -> lis
     if pattern and not any(sign in "".join(pattern) for sign in "*?[") or not root.is_dir():
         raise UserError(f"{title} 不存在：要一张图片、一个文件夹，或 'photos/*.jpg' 这样带引号的写法")
     with refusing(f"{title} 的写法不对（{{}}）"):
+        pattern += ["*"] * (pattern[-1:] == ["**"])              # Python 3.13 以前，末尾的 ** 只是文件夹
         found = root.glob("/".join(pattern) or ("**/*" if recursive else "*"))
         names = [path.relative_to(root).as_posix() for path in found if path.is_file()]
     return [root / name for name in choose_pictures(names, title)]
@@ -95,11 +100,18 @@ def choose_pictures(names: Iterable[str], title: str) -> list[str]:
     return good
 
 
+def fingerprint(names: Iterable[str], sizes: Iterable[int]) -> str:
+    """一批文件的指纹：名字的哈希，再接上大小的哈希。换成同名的另一批，也看得出来，又不必读一遍。"""
+    return ":".join(hashlib.sha256(os.fsencode("\n".join(map(str, part)))).hexdigest() for part in (names, sizes))
+
+
 def open_zip(path: str | Path) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
-    """打开一个 zip，返回它和其中的文件：名字（/ 分隔，中文不乱码）→ 条目；隐藏的和系统的不算。打不开时抛出 UserError。"""
+    """打开一个 zip，返回它和其中的文件：名字（/ 分隔，中文不乱码）→ 条目；隐藏的和系统的不算。打不开、加了密时抛出 UserError。"""
     with refusing(f"{legible(str(path)) if isinstance(path, (str, Path)) else 'zip 里的 zip'} 不是 zip 文件，或没有下载完整"):
         archive = zipfile.ZipFile(path)
     entries = {_name(info): info for info in archive.infolist()}
+    if any(info.flag_bits & 1 for info in entries.values()):
+        raise UserError(f"{legible(archive.filename or 'zip 里的 zip')} 加了密：先用密码解开，再给出解开后的文件夹")
     return archive, {name: info for name, info in entries.items() if not name.endswith("/") and is_data(name)}
 
 
@@ -112,7 +124,7 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """zip 里一个文件的内容；损坏、加了密时抛出 UserError。"""
+    """zip 里一个文件的内容；损坏时抛出 UserError。"""
     with refusing(f"{legible(archive.filename or 'zip')} 里的 {legible(_name(info))} 解不开（{{}}）：重新下载"):
         return archive.read(info)
 
@@ -130,8 +142,15 @@ def save_picture(image: Image.Image, path: str | Path, option: str, inputs: Iter
     """存一张图（动画的其余各帧等写在 more 里），没有的文件夹新建。存不了时抛出 UserError，旧文件还在。"""
     path = check_picture(path, option, inputs, image.size)
     more = {"quality": 92, **more} if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else more
-    with refusing(f"{option}={legible(path)} 存不了（{{}}）：检查剩余空间和写的权限"), replacing(path) as file:
-        image.save(file, Image.registered_extensions()[path.suffix.lower()], **more)
+    with refusing(f"{option}={legible(path)} 存不了（{{}}）：检查剩余空间和写的权限"), replacing(path, has_mark) as file:
+        image.save(file, Image.registered_extensions()[path.suffix.lower()], exif=MARK, comment=MARK[305], **more)
+
+
+def has_mark(path: Path) -> bool:
+    """path 是不是 save_picture 存的图。BMP 里记不下，总是不算。"""
+    with suppress(Exception), Image.open(path, formats=FORMATS) as image:
+        return MARK[305] in (image.getexif().get(305), image.info.get("comment", b"").decode())
+    return False
 
 
 def complain(bad: list[str]) -> None:

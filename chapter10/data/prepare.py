@@ -27,7 +27,17 @@ from .annotations import (
     save_json,
 )
 from .drawing import draw
-from .features import Features, check_place, complaint, extract, open_features, read_image, recipe
+from .features import (
+    Features,
+    check_place,
+    complaint,
+    extract,
+    feature_file,
+    open_features,
+    picture_print,
+    read_image,
+    recipe,
+)
 from .lookup import locate
 from .scenes import COUNTS, Scene, Thing, make_scenes
 from .sentences import names_all_right, write_captions
@@ -103,13 +113,17 @@ def feature_folder(opt: Config) -> Path:
 
 
 def get_features(opt: Config, split: str, items: list[Annotation], runtime: Runtime, replace: bool = False) -> Features:
-    """读出算好的特征，没有就算。与标注或选项不符时抛出 UserError；replace 时重算。"""
+    """读出算好的特征，没有就算。与标注或选项不符时抛出 UserError；replace 时重算，图片换过（大小变了）也重算。"""
     wanted = recipe(annotation_file(opt, split), opt.encoder, opt.scale_size, opt.img_size)
     folder = feature_folder(opt)
     problem = complaint(folder, split, wanted, len(items))
     if problem and not replace:
         raise UserError(problem)
     ready = None if problem else open_features(folder, split)
+    if ready and replace:
+        paths = locate(opt.img_path, [item.image_id for item in items], "--img-path")
+        if read_json(feature_file(folder, split).with_suffix(".json")).get("pictures") != picture_print(items, paths):
+            ready = None
     return ready or extract(folder, split, items, opt.img_path, wanted, runtime, opt.num_workers)
 
 
@@ -249,7 +263,8 @@ def read_official(file: Path) -> list[Annotation]:
                 raise UserError(f"{legible(file)} 的 annotations 里有 image_id={row['image_id']!r}，images 里却没有这个 id")
             captions[names[str(row["image_id"])]].append(row["caption"])
     except (KeyError, TypeError) as error:
-        raise UserError(f"{legible(file)} 既不是 AI Challenger 的列表，也不是 COCO 式的 images 加 annotations"
-                        f"（缺 {error}）：检查 --source，或重新运行 {PREPARE}") from None
+        missing = f"（缺 {error}）" if isinstance(error, KeyError) else ""
+        raise UserError(f"{legible(file)} 既不是 AI Challenger 的列表，也不是 COCO 式的 images 加 annotations{missing}："
+                        f"检查 --source，或重新运行 {PREPARE}") from None
     return [check_row(file, i, {"image_id": name, "caption": sentences})
             for i, (name, sentences) in enumerate(captions.items())]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from utils import UserError
+from utils import UserError, replacing
 
 from .drawing import CELL, COLUMNS, SPRITES
 
@@ -55,8 +55,9 @@ def rebuild_sprites() -> None:
             picture = render(icons, row[style])
             x, y = i % COLUMNS * CELL, i // COLUMNS * CELL
             sheet.paste(picture, (x + (CELL - picture.width) // 2, y + (CELL - picture.height) // 2))
-        SPRITES.mkdir(exist_ok=True)
-        sheet.save(SPRITES / f"{style}.webp", quality=85, method=6)
+        ours = lambda old, style=style: hashlib.sha256(old.read_bytes()).hexdigest() == SHIPPED[f"sprites/{style}.webp"]  # noqa: E731
+        with replacing(SPRITES / f"{style}.webp", ours) as file:
+            sheet.save(file, "WEBP", quality=85, method=6)
         print(f"画出 data/sprites/{style}.webp：{len(rows)} 个图标")
 
 

@@ -65,6 +65,18 @@ def few_scenes(monkeypatch):
     monkeypatch.setattr("data.prepare.COUNTS", {"train": 8, "val": 6, "test": 6})
 
 
+def test_features_of_pictures_that_were_replaced_are_computed_again(folder, capsys):
+    call("prepare", *DATA)
+    before, story = Path("data/features/train.npy").read_bytes(), Path("data/features/val.npy").stat().st_mtime_ns
+    picture(Path("data/images/train0.jpg"), (0, 0, 255))
+    call("prepare", *DATA)
+    assert Path("data/features/train.npy").read_bytes() != before and Path("data/features/val.npy").stat().st_mtime_ns == story
+    shutil.copy("data/train.json", "data/val.json")
+    call("prepare", *DATA)
+    call("train", *TINY, "--max-steps=1")
+    assert "验证集里有 24 张图训练集里也有" in capsys.readouterr().out
+
+
 # ---------------------------------------------------------------- 不盖掉
 
 
@@ -182,6 +194,11 @@ def test_a_picture_is_not_drawn_over_what_is_read(tiny_run, folder, capsys):
     for words in (["generate", "--test-img=data/images"], ["test", *DATA]):
         assert "data/images/test0.jpg" in fails(capsys, *words, weights, "--picture=data/images/test0.jpg")
         assert "a.psd" in fails(capsys, *words, weights, "--picture=a.psd")
+    Path("mine.jpg").write_bytes(b"mine")
+    for _ in range(2):                                              # 第二次盖掉的是上次画的
+        call("generate", "--test-img=data/images/test0.jpg", weights, "--picture=mine.jpg")
+    kept, = folder.glob("mine-*.jpg")
+    assert kept.read_bytes() == b"mine" and Image.open("mine.jpg").width > 80
     assert unchanged(before, folder)
 
 

@@ -1,6 +1,6 @@
 """存取断点和权重：写到一半断电也不会弄坏旧文件，读文件时不执行其中的代码。"""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,10 +9,10 @@ import torch as t
 from .files import UserError, legible, refusing, replacing, say
 
 
-def save_checkpoint(path: str | Path, content: dict) -> None:
+def save_checkpoint(path: str | Path, content: dict, is_ours: Callable[[Path], bool] | None = None) -> None:
     """把 `content`（张量、数、文本及其字典和列表）存到 `path`，见 replacing。写不进去时抛出 UserError，旧文件还在。"""
     try:
-        with replacing(path) as file:
+        with replacing(path, is_ours) as file:
             t.save({name: dict(value) if isinstance(value, Content) else value for name, value in content.items()}, file)
     except (OSError, RuntimeError) as error:
         cause = error if isinstance(error, OSError) else error.__context__   # t.save 会把写文件时的错误盖成 RuntimeError

@@ -3,7 +3,8 @@
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,8 +32,10 @@ def legible(name: str | Path) -> str:
 
 
 def quote(value: str | Path) -> str:
-    """放进「接着：python main.py …」里的值：有空格、括号等就加引号，整条命令才能原样粘贴。"""
+    """放进「接着：python main.py …」里的值：有空格、括号等就加引号，整条命令才能原样粘贴。写不出的字节写成 $'\\xcd'。"""
     text = legible(value)
+    if text != (value.as_posix() if isinstance(value, Path) else value) and os.name != "nt":
+        return "$'" + "".join(f"\\x{byte:02x}" if byte in b"'\\" or not 32 <= byte < 127 else chr(byte) for byte in os.fsencode(value)) + "'"
     return text if re.fullmatch(r"[\w@%+=:,./\\-]+", text) else shlex.quote(text) if os.name != "nt" else f'"{text}"'
 
 
@@ -47,16 +50,30 @@ def refusing(message: str) -> Iterator[None]:
         raise UserError(message.replace("{}", " ".join(str(error).split()) or type(error).__name__)) from None
 
 
+def set_aside(path: Path) -> None:
+    """把文件或文件夹改名为 <名字>-<时间>，说一声：这个名字要另用。"""
+    name, suffix = (path.name, "") if path.is_dir() else (path.stem, path.suffix)
+    moved = path.with_name(f"{name}-{time.strftime('%Y%m%d-%H%M%S')}{suffix}")
+    while os.path.lexists(moved):                       # 同一秒里已经移过一次
+        moved = moved.with_name(f"{moved.name.removesuffix(suffix)}-2{suffix}")
+    path.rename(moved)
+    print(f"原来的 {legible(path)} 移到 {legible(moved)}")
+
+
 @contextmanager
-def replacing(path: str | Path) -> Iterator:
-    """with replacing(path) as file：二进制地写。任何时刻 path 要么是旧的完整文件，要么是新的完整文件，不留临时文件。"""
-    temporary = Path(f"{path}.tmp")
+def replacing(path: str | Path, is_ours: Callable[[Path], bool] | None = None) -> Iterator:
+    """with replacing(path) as file：二进制地写。任何时刻 path 要么是旧的完整文件，要么是新的完整文件，不留临时文件。
+    path 是读者指定的，就给出 is_ours（看一个文件是不是我们写的）：那里别人的文件改名留着；临时文件的名字也不与别人的相同。"""
+    path = Path(path)
+    temporary = path.with_name(f".{os.getpid()}.tmp" if is_ours else f"{path.name}.tmp")
     temporary.parent.mkdir(parents=True, exist_ok=True)
     try:
         with open(temporary, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if is_ours and os.path.lexists(path) and not is_ours(path):
+            set_aside(path)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -64,8 +81,8 @@ def replacing(path: str | Path) -> Iterator:
 
 def check_target(path: str | Path, option: str, inputs: Iterable[str | Path] = ()) -> Path:
     """结果能不能存到 path，动手之前就说：它是文件夹、所在的文件夹写不进去，或它是这次要读的 inputs 之一，抛出 UserError。"""
-    path = Path(path)
-    if path.exists() and not path.is_file():
+    name, path = str(path), Path(path)
+    if path.exists() and not path.is_file() or name.endswith(("/", os.sep)):
         raise UserError(f"{option}={legible(path)} 是文件夹或设备，不是文件：给出文件名")
     if path.exists() and any(Path(item).exists() and path.samefile(item) for item in inputs):
         raise UserError(f"{option}={legible(path)} 是这次要读的文件，存了就盖掉它：换个名字或文件夹")

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from .checkpoint import Content, load_checkpoint, load_state, save_checkpoint, saved_config
-from .files import UserError, claim, legible, quote, say
+from .files import UserError, claim, legible, quote, say, set_aside
 from .loading import batches
 from .runtime import Runtime, seed_step
 from .visualize import Visualizer
@@ -35,10 +35,12 @@ class Job:
         self.folder, self.data = Path("runs", opt.env), None
         self.last = resume_point(opt, self.folder, project, fixed)
         self.step = self.last["step"] if self.last else 0
+        if not self.last and self.folder.is_dir() and any(self.folder.iterdir()) and not [*self.folder.glob("*.pth"), *self.folder.glob("events.*")]:
+            raise UserError(f"{legible(self.folder)} 里是别的东西，不是训练的结果：用 --env 另起一个名字")
 
     def match_data(self, fingerprint: str, option: str) -> None:
-        """记下数据的指纹；接着训练而数据换过时抛出 UserError，说出 option。"""
-        if self.last and self.last["data"] != fingerprint:
+        """记下数据的指纹；接着训练而数据换过时抛出 UserError，说出 option。从前的指纹短些，只有前一截。"""
+        if self.last and not fingerprint.startswith(str(self.last["data"])):
             raise UserError(f"{legible(self.folder / 'last.pth')} 是用另一份数据训练的：换回原来的 {option}，或去掉 --resume")
         self.data = fingerprint
 
@@ -53,9 +55,11 @@ class Job:
         for name in vars(self.record) if self.last else ():
             setattr(self.record, name, self.last.get(name, getattr(self.record, name)))
         if self.runtime.is_main and not self.last:
-            set_aside(self.folder)
+            claim(self.folder)
+            if any(not path.name.startswith("events.") for path in self.folder.glob("*")):     # 只有曲线的，是没有走到存断点的训练
+                set_aside(self.folder)
         self.vis = Visualizer(self.opt.env, self.folder, first_step=self.step, enabled=self.runtime.is_main)
-        self.began, self.saved = time.time() - (self.last["elapsed"] if self.last else 0), time.time()
+        self.began, self.saved = time.monotonic() - (self.last["elapsed"] if self.last else 0), time.monotonic()
         return self.record
 
     def epochs(self, loader: DataLoader) -> Iterator["Epoch"]:
@@ -73,9 +77,9 @@ class Job:
                                                  **vars(self.record), **content})
 
     def save_last(self, sums: dict) -> None:
-        self.save("last.pth", data=self.data, elapsed=time.time() - self.began, run=run_id(), sums=sums,
+        self.save("last.pth", data=self.data, elapsed=time.monotonic() - self.began, run=run_id(), sums=sums,
                   **{name: part.state_dict() for name, part in self.parts.items()})
-        self.saved = time.time()
+        self.saved = time.monotonic()
 
     def path(self, name: str) -> str:
         """runs/<env>/<name>，可以原样粘贴到命令里。"""
@@ -105,19 +109,19 @@ class Epoch:
     def __iter__(self) -> Iterator:
         job, opt, main = self.job, self.job.opt, self.job.runtime.is_main
         job.loader.batch_sampler.set_position(self.number - 1, self.done)
-        self.began = self.ended = time.time()
+        self.began = self.ended = time.monotonic()
         with tqdm(batches(job.loader), f"第 {self.number}/{opt.max_epoch} 轮", len(job.loader), initial=self.done,
                   disable=not main, leave=False, delay=1) as bar:
             for batch in bar:
                 seed_step(opt.seed, job.step + 1, job.runtime.rank)         # 随机数只看第几步，所以能原样接着训练
                 yield batch
-                job.step, self.ended = job.step + 1, time.time()
+                job.step, self.ended = job.step + 1, time.monotonic()
                 if Path(opt.debug_file).exists():
                     import ipdb
                     ipdb.set_trace(sys._getframe(1))                        # 停在 train 里
                 if job.step % opt.plot_every == 0 or self.complete or self.final:
                     self._draw(bar)
-                    if time.time() - job.saved > SAVE_SECONDS and not (self.complete or self.final):
+                    if time.monotonic() - job.saved > SAVE_SECONDS and not (self.complete or self.final):
                         job.save_last(self.sums)                            # 轮末的断点要等验证之后，由 report 存
                 if self.final:
                     break
@@ -138,7 +142,7 @@ class Epoch:
         job = self.job
         speed, = job.runtime.sum(self.count / max(self.ended - self.began, 1e-6))
         job.vis.plot_many(curves, job.step)
-        say(f"第 {self.number} 轮，第 {job.step} 步：{text}，{speed:,.{0 if speed > 10 else 2}f} {job.unit}/秒，共 {(time.time() - job.began) / 60:.1f} 分钟")
+        say(f"第 {self.number} 轮，第 {job.step} 步：{text}，{speed:,.{0 if speed > 10 else 2}f} {job.unit}/秒，共 {(time.monotonic() - job.began) / 60:.1f} 分钟")
         job.save_last({} if self.complete else self.sums)
 
     def _draw(self, bar: tqdm) -> None:
@@ -195,14 +199,3 @@ def load_optimizer(opt, optimizer: t.optim.Optimizer, state: dict, path: Path) -
     load_state(optimizer, state, path)
     for group, new in zip(optimizer.param_groups, fresh):
         group.update(new)
-
-
-def set_aside(folder: Path) -> None:
-    """占住 folder（见 claim），把上一次训练的结果整个移到 <folder>-<时间>/。"""
-    claim(folder)
-    if (folder / "last.pth").exists():
-        moved = folder.with_name(f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}")
-        while moved.exists():                           # 同一秒里已经移过一次
-            moved = moved.with_name(f"{moved.name}-2")
-        folder.rename(moved)
-        print(f"上一次训练的结果移到 {legible(moved)}")

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import os
 import re
 from pathlib import Path
@@ -11,10 +12,10 @@ import torch as t
 from PIL import Image
 from torch.utils.data import Dataset
 
-from data.pictures import SUFFIXES, open_picture
-from utils import UserError, legible, say
+from data.pictures import SUFFIXES, fingerprint, open_picture
+from utils import UserError, legible, quote, say
 
-from .places import in_threads, list_files, read_file
+from .places import in_threads, list_files, read_file, size_of
 
 CLASSES = ("cat", "dog")    # 标签是次序：cat 为 0，dog 为 1
 MAX_ASPECT = 4 / 3          # 长边超过短边这么多倍的，裁去两头
@@ -68,8 +69,8 @@ class DogCat(Dataset):
         return len(self.files)
 
     def fingerprint(self) -> str:
-        """数据的指纹：各文件名依次相接的哈希。"""
-        return hashlib.sha256(os.fsencode("\n".join(path.name for path in self.paths))).hexdigest()
+        """数据的指纹，见 data.pictures.fingerprint。"""
+        return fingerprint((path.name for path in self.paths), (size_of(*file) for file in self.files))
 
 
 def split_roots(roots: str) -> list[tuple[Path, int]]:
@@ -95,7 +96,12 @@ def find_images(place: Path, by_number: bool = False) -> list[str]:
         shown = legible("、".join(stray[:3])) + ("……" if len(stray) > 3 else "")
         say(f"跳过 {legible(place)} 里名字不合规的 {len(stray)} 个：{shown}")
     if not good:
-        raise UserError(f"{legible(place)} 里没有图片，文件名要像 {'0.jpg' if by_number else CLASSES[0] + '.0.jpg'}")
+        raise UserError(f"{legible(place)} 里没有图片，文件名要像 {'0.jpg' if by_number else CLASSES[0] + '.0.jpg'}；"
+                        f"别的放法先用 python main.py prepare --source={quote(place)} 整理")
+    first = {}
+    for name in good if by_number else ():
+        if first.setdefault(int(Path(name).stem), name) != name:
+            raise UserError(f"{legible(place)} 里的 {legible(first[int(Path(name).stem)])} 和 {legible(name)} 号码相同，结果分不清是谁的：改一个名字")
     return sorted(good, key=lambda name: (int(Path(name).stem), name) if by_number else name)
 
 
@@ -111,7 +117,10 @@ def label_names(place: Path, names: list[str]) -> list[tuple[str, int]]:
 def divide(root: Path, items: list, split: str, val_fold: int) -> list:
     """(文件名, 标签) 里属于 split（"train" 或 "val"）的部分。"""
     folds = read_folds(root)
-    if all(name in folds for name, _ in items):
+    unknown = [name for name, _ in items if name not in folds]
+    if folds and unknown:
+        say(f"{legible(root.resolve().parent / 'sources.csv')} 里没有写明 {legible(unknown[0])} 等 {len(unknown)} 张的 fold，改按文件名划分")
+    if not unknown:
         if not any(folds[name] == str(val_fold) for name, _ in items):
             raise UserError(f"--val-fold={val_fold}：{legible(root)} 没有这一折，可选 {'、'.join(sorted(set(folds.values())))}")
         return [item for item in items if (folds[item[0]] == str(val_fold)) == (split == "val")]
@@ -119,6 +128,8 @@ def divide(root: Path, items: list, split: str, val_fold: int) -> list:
     for label in range(len(CLASSES)):
         queue = sorted((item for item in items if item[1] == label),
                        key=lambda item: hashlib.sha256(os.fsencode(Path(item[0]).name)).digest())
+        if len(queue) < 2:
+            raise UserError(f"{legible(root)} 里 {CLASSES[label]} 只有一张：至少要两张，一张训练，一张验证")
         cut = max(1, min(len(queue) - 1, round(TRAIN_SHARE * len(queue))))
         part += queue[:cut] if split == "train" else queue[cut:]
     return sorted(part)
@@ -137,7 +148,11 @@ def read_rows(root: Path) -> list[dict]:
         return []
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            return [row for row in csv.DictReader(file) if (row.get("file") or "").startswith(root.name + "/")]
+            text = file.read()
+        delimiter = max(",;\t", key=text.partition("\n")[0].count)             # 有的电子表格存成分号隔开的
+        rows = [{name.strip(): value.strip() for name, value in row.items() if isinstance(name, str) and isinstance(value, str)}
+                for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)]
+        return [row for row in rows if row.get("file", "").startswith(root.name + "/")]
     except (UnicodeDecodeError, csv.Error):
         raise UserError(f"{legible(path)} 读不出来：另存为 UTF-8 的 CSV") from None
 

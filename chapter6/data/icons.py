@@ -12,7 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from utils import UserError
+from data.pictures import open_picture
+from utils import UserError, set_aside
 
 HERE = Path(__file__).parent
 SOURCES = HERE / "sources.csv"
@@ -58,7 +59,11 @@ def rebuild_icons() -> None:
     for row in rows:
         target = HERE / row["file"]
         picture = draw(sets[row["set"]], row["icon"])
-        same += target.is_file() and _pixels(Image.open(target)) == _pixels(picture)
+        if target.is_file() and _pixels(target) == picture.tobytes():
+            same += 1
+            continue
+        if target.exists():                                     # 可能是读者自己的
+            set_aside(target)
         target.parent.mkdir(exist_ok=True)
         picture.save(target, optimize=True)
     print(f"画出 {len(rows)} 张，与原有的像素相同 {same} 张")
@@ -94,5 +99,8 @@ def _download(folder: Path) -> Path:
     return archives[0]
 
 
-def _pixels(image: Image.Image) -> bytes:
-    return image.convert("RGBA").tobytes()
+def _pixels(path: Path) -> bytes:
+    try:
+        return open_picture(path, alpha=True).tobytes()
+    except UserError:
+        return b""

@@ -27,6 +27,11 @@ def read_file(place: Path, name: str) -> bytes:
     return read_member(archive, entries[name])
 
 
+def size_of(place: Path, name: str) -> int:
+    """place 里 name 的大小，字节。"""
+    return (place / name).stat().st_size if place.is_dir() else _opened(place)[1][name].file_size
+
+
 def _opened(path: Path) -> tuple[zipfile.ZipFile, dict]:
     """打开着的 zip，不必每读一张都重新打开；每个进程各开各的，免得争同一个读写位置。"""
     return _open(path, path.stat().st_mtime_ns, os.getpid())

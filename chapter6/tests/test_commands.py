@@ -111,6 +111,28 @@ def test_results_do_not_fall_on_pictures(capsys, pictures, monkeypatch):
     assert Path("test/3.jpg").read_bytes() == before
 
 
+def test_files_of_the_reader_in_the_place_of_a_result_are_kept(capsys, pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    for name in ("mine.csv", "mine.csv.tmp", "mine.jpg", "mine.jpg.tmp"):
+        Path(name).write_bytes(b"id,label\r\n1,0.5\r\n")
+    for _ in range(2):                                              # 第二次盖掉的是上次写的
+        call("test", "--test-data-root=test", "--result-file=mine.csv")
+        call("predict", "--path=test/1.jpg", "--picture=mine.jpg", "--doubt=0")
+    assert capsys.readouterr().out.count("移到") == 2
+    assert sum(path.is_file() and path.read_bytes() == b"id,label\r\n1,0.5\r\n" for path in pictures.iterdir()) == 4
+    assert len(Path("mine.csv").read_bytes().splitlines()) == 13
+    assert "文件名" in fails(capsys, "test", "--test-data-root=test", "--result-file=new/")
+
+
+def test_one_number_twice_and_one_picture_of_a_kind(capsys, pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    shutil.copy("test/1.jpg", "test/01.png")
+    assert "01.png" in fails(capsys, "test", "--test-data-root=test") and not Path("result.csv").exists()
+    for path in list(Path("train").glob("dog.*"))[1:]:
+        path.unlink()
+    assert "dog 只有一张" in fails(capsys, "train", "--train-data-root=train", *TINY)
+
+
 def test_what_predict_cannot_read_or_draw(capsys, workdir):
     (workdir / "empty").mkdir()
     assert "empty" in fails(capsys, "predict", "--path=empty")
@@ -141,6 +163,10 @@ def test_broken_checkpoint(capsys, workdir, tiny):
 def test_resume_with_other_data_or_options(capsys, workdir, tiny):
     shutil.copytree(tiny.parent, workdir / "runs/tiny")
     assert "另一份数据" in fails(capsys, "train", "--resume", "--env=tiny", f"--train-data-root={make_less(workdir)}")
+    shutil.copytree(PROJECT / "data", workdir / "data", ignore=lambda *_: {"kaggle", "pets"})
+    name = sorted(path.name for path in (workdir / "data/train").iterdir())[30]
+    (workdir / "data/train" / name).write_bytes((workdir / "data/test/0.png").read_bytes())
+    assert "另一份数据" in fails(capsys, "train", "--resume", "--env=tiny", "--train-data-root=data/train")
     assert "val_fold" in fails(capsys, "train", "--resume", "--env=tiny", "--val-fold=1")
     assert "ResNet34" in fails(capsys, "train", "--resume", "--env=tiny", "--model=ResNet34")
     assert (workdir / "runs/tiny/last.pth").read_bytes() == tiny.read_bytes()

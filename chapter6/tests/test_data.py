@@ -232,6 +232,15 @@ def test_several_places(pictures, capsys):
     assert len(DogCat(odd, "train", 32)) == 28              # 名字里本来就有逗号、冒号
 
 
+def test_a_sources_csv_saved_by_a_spreadsheet(pictures, capsys):
+    lines = ["file;label; fold", *(f"train/{name}.{i}.jpg;{name}; {i % 2}" for name in ("cat", "dog") for i in range(20))]
+    (pictures / "sources.csv").write_text("\r\n".join(lines), encoding="utf-8-sig")
+    files = DogCat(pictures / "train", "val", 32, val_fold=1).paths
+    assert len(files) == 20 and all(int(path.stem.split(".")[1]) % 2 for path in files)
+    (pictures / "sources.csv").write_text("\r\n".join(lines[:-1]), encoding="utf-8-sig")
+    assert len(DogCat(pictures / "train", "val", 32, val_fold=1)) == 12 and "dog.19.jpg 等 1 张的 fold" in capsys.readouterr().out
+
+
 def test_another_sources_csv_is_left_alone(pictures):
     (pictures / "sources.csv").write_bytes("\ufeffname,url\ncat.0.jpg,x\n".encode())
     assert len(DogCat(pictures / "train", "train", 32)) == 28

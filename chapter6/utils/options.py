@@ -104,7 +104,7 @@ def convert(name: str, text, annotation):
         raise UserError(f"选项 {flag(name)} 的值 {text!r} 太大、太小或不是数，算不了")
     if kind is str and PLACE.search(name):
         value = os.path.expanduser(value)           # --picture=~/a.png 里的 ~，shell 不展开
-    bad_env = name == "env" and (set(re.split(r"[\\/]", value)) & {"", ".", ".."} or Path(value).is_absolute())
+    bad_env = name == "env" and (set(re.split(r"[\\/]", value)) & {"", ".", ".."} or Path(value).is_absolute() or legible(value) != value)
     if bad_env or name == "debug_file" and value and Path(value).is_dir():
         raise UserError(f"选项 {flag(name)} 的值 {text!r} 不行：它是{' runs/ 里一个文件夹' if bad_env else '一个文件'}的名字")
     for limit in (limit for limit in limits if not limit.accepts(value)):
@@ -167,6 +167,10 @@ def run(commands: dict, config: type[BaseConfig], words: list[str] | None = None
                 if error.errno not in DISK_ERRORS:
                     raise
                 raise UserError(f"{legible(str(error.filename or '文件'))} 读写不了（{error.strerror}）：检查路径、磁盘空间和文件夹的权限") from None
+            except (MemoryError, RuntimeError) as error:
+                if not isinstance(error, MemoryError) and not re.search("allocate memory|out of memory", str(error)):     # 内存，显存
+                    raise
+                raise UserError("内存（显存）不够：减小一批、一次的张数（--batch-size 等）或图的大小，或关掉别的程序") from None
         return call
 
     try:

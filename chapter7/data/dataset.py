@@ -1,7 +1,5 @@
 """一堆没有标签的图片：一个文件夹（含子文件夹），或一个 zip。"""
 
-import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +9,14 @@ from PIL import Image, ImageOps
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from data.pictures import choose_pictures, find_pictures, open_picture, open_zip, read_member
+from data.pictures import (
+    choose_pictures,
+    find_pictures,
+    fingerprint,
+    open_picture,
+    open_zip,
+    read_member,
+)
 from utils import UserError, legible
 
 CHUNK = 500                 # 一次读多少个文件
@@ -56,8 +61,10 @@ class Avatars(Dataset):
         return len(self.names)
 
     def fingerprint(self) -> str:
-        """数据的指纹：各图片的名字依次相接的哈希。"""
-        return hashlib.sha256(os.fsencode("\n".join(self.names))).hexdigest()
+        """数据的指纹，见 data.pictures.fingerprint。"""
+        entries = {} if self.path.is_dir() else open_zip(self.path)[1]
+        sizes = (entries[name].file_size if entries else (self.path / name).stat().st_size for name in self.names)
+        return fingerprint(self.names, sizes)
 
 
 def list_images(path: Path, option: str = "--data-path") -> list[str]:

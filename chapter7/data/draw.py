@@ -1,5 +1,6 @@
 """用 DiceBear 画头像：画风 adventurer，作者 Lisa Wischofsky，CC BY 4.0。种子定了，画就定了。"""
 
+import hashlib
 import importlib.resources
 import io
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from utils import UserError
+from utils import UserError, replacing
 
 SIDE = 96                       # 边长，像素
 QUALITY = 80                    # WebP 的质量
@@ -23,11 +24,10 @@ CHUNK = 250                     # 一个进程一次画几张
 
 
 def draw_avatars(target: Path, seeds: range, title: str) -> None:
-    """按种子画头像，存成一个装着 <种子>.webp 的 zip。先写临时文件再改名，中断不会留下半个。"""
+    """按种子画头像，存成一个装着 <种子>.webp 的 zip；那里有内容不同的，可能是读者自己的，改名留着。中断不会留下半个。"""
     style()                                                     # 缺少软件包就早说
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(target.name + ".tmp")
-    with zipfile.ZipFile(temporary, "w") as archive, ProcessPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    same = lambda old: hashlib.sha256(old.read_bytes()).digest() == hashlib.sha256(Path(file.name).read_bytes()).digest()  # noqa: E731
+    with replacing(target, same) as file, zipfile.ZipFile(file, "w") as archive, ProcessPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         bar = tqdm(total=len(seeds), desc=title, unit="张", leave=False, delay=1)
         chunks = [seeds[start:start + CHUNK] for start in range(0, len(seeds), CHUNK)]
         for chunk, pictures in zip(chunks, pool.map(draw_chunk, chunks)):
@@ -35,7 +35,6 @@ def draw_avatars(target: Path, seeds: range, title: str) -> None:
                 archive.writestr(zipfile.ZipInfo(f"{seed}.webp"), picture)      # 时刻固定，文件才逐字节相同
             bar.update(len(chunk))
         bar.close()
-    os.replace(temporary, target)
 
 
 def draw_chunk(seeds: Iterable[int]) -> list[bytes]:

@@ -1,6 +1,7 @@
 """命令行：每种错误输入都是一行话、状态 2、什么也不丢。"""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,9 @@ def test_broken_checkpoint(capsys, workdir, tiny):
 def test_resume_with_other_data_or_options(capsys, tiny, monkeypatch, tmp_path):
     monkeypatch.chdir(tiny.parent.parent)
     before = (tiny / "last.pth").read_bytes()
-    for words, says in (([DATA, "--cache-mb=0"], "另一份数据"), (["--ngf=8"], "ngf"), (["--loss=bce"], "loss")):
+    shutil.copytree("faces", tmp_path / "namesakes", dirs_exist_ok=True)
+    Image.new("RGB", (60, 50), "red").save(tmp_path / "namesakes" / "3.png")
+    for words, says in (([DATA, "--cache-mb=0"], "另一份数据"), ([f"--data-path={tmp_path / 'namesakes'}"], "另一份数据"), (["--ngf=8"], "ngf"), (["--loss=bce"], "loss")):
         assert says in fails(capsys, "train", "--resume", "--env=tiny", *words)
     assert (tiny / "last.pth").read_bytes() == before
 
@@ -172,6 +175,23 @@ def test_pictures_that_cannot_be_saved_are_refused_before_the_work(workdir, tiny
     monkeypatch.setattr("main.sample", None)
     message = fails(capsys, "generate", *paths(tiny), *words)
     assert all(part in message for part in says) and list(workdir.iterdir()) == []
+
+
+def test_files_of_the_reader_in_the_place_of_a_result_are_kept(pictures, tiny, capsys):
+    for name in ("a.png", "a.gif", "a.png.tmp", "nearest.jpg", "known.pth"):
+        Path(name).write_bytes(b"mine")
+    for _ in range(2):                                              # 第二次盖掉的是上次写的
+        call("generate", *paths(tiny), "--gen-search-num=4", "--gen-num=4", "--interpolate=3", "--gen-img=a.png")
+        call("evaluate", paths(tiny)[0], "--data-path=faces", "--ref-path=faces", "--eval-num=10", "--nearest-img=nearest.jpg", "--save-ref=known.pth")
+    assert capsys.readouterr().out.count("移到") == 4
+    assert sum(path.is_file() and path.read_bytes() == b"mine" for path in pictures.iterdir()) == 5 and Image.open("nearest.jpg").width > 64
+
+
+def test_samples_do_not_get_among_the_training_pictures(pictures, capsys):
+    before = sorted(pictures.rglob("*"))
+    for place in ("faces", "faces/samples", "x/../faces/"):
+        assert "混进去" in fails(capsys, "train", "--data-path=faces", *TINY, f"--save-path={place}")
+    assert sorted(pictures.rglob("*")) == before
 
 
 def test_evaluate_does_not_replace_a_training_picture(pictures, tiny, capsys):

@@ -1,8 +1,6 @@
 """Photos：从一个文件夹的照片里随机裁出的方块。"""
 
-import hashlib
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import torch as t
 from PIL import Image
 from torch.utils.data import Dataset
 
-from data.pictures import find_pictures, open_picture
+from data.pictures import find_pictures, fingerprint, open_picture
 
 from .images import fit_within, to_tensor
 
@@ -45,9 +43,9 @@ class Photos(Dataset):
         return random_crop(image, self.image_size, np.random.default_rng((self.seed, self.epoch, index)))
 
     def fingerprint(self) -> str:
-        """数据的指纹：各文件相对 root 的名字的哈希。"""
-        names = "\n".join(sorted(path.relative_to(self.root).as_posix() for path in self.paths))
-        return hashlib.sha256(os.fsencode(names)).hexdigest()
+        """数据的指纹，见 data.pictures.fingerprint；名字是相对 root 的。"""
+        names = {path.relative_to(self.root).as_posix(): path for path in self.paths}
+        return fingerprint(sorted(names), (names[name].stat().st_size for name in sorted(names)))
 
 
 def random_crop(image: Image.Image, size: int, random: np.random.Generator) -> t.Tensor:

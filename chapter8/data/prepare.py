@@ -59,7 +59,7 @@ def save_vgg(weights: list[tuple[t.Tensor, t.Tensor]], mean: tuple, std: tuple, 
     net.mean.copy_(t.tensor(mean).view(1, 3, 1, 1))
     net.std.copy_(t.tensor(std).view(1, 3, 1, 1))
     model = {name: value.half() if "blocks" in name else value for name, value in net.state_dict().items()}
-    save_checkpoint(vgg16.WEIGHTS, {"project": vgg16.PROJECT, "source": source, "model": model})
+    save_checkpoint(vgg16.WEIGHTS, {"project": vgg16.PROJECT, "source": source, "model": model}, lambda _: saved_source() is not None)
 
 
 def from_hed() -> tuple[list, tuple, tuple]:

@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -111,9 +113,31 @@ def test_resume_with_other_photos_or_options(pictures, random_vgg, capsys):
     (pictures / "more").mkdir()
     for i in range(4):
         scene(70, 70, i).save(pictures / "more" / f"new{i}.png")
-    for word, says in (("--data-root=more", "另一份数据"), ("--width=8", "width"), ("--style-weight=9", "style_weight")):
+    shutil.copytree("photos", "namesakes")
+    scene(91, 71, 99).save(pictures / "namesakes" / "3.png")
+    for word, says in (("--data-root=more", "另一份数据"), ("--data-root=namesakes", "另一份数据"), ("--width=8", "width"), ("--style-weight=9", "style_weight")):
         assert says in fails(capsys, "train", "--resume", word)
     assert Path("runs/style/last.pth").read_bytes() == before
+
+
+def test_files_of_the_reader_in_the_place_of_a_result_are_kept(pictures, tiny, capsys):
+    for name in ("out/0.png", "out/1.png", "one.jpg", "one.jpg.tmp"):
+        (pictures / name).parent.mkdir(exist_ok=True)
+        (pictures / name).write_bytes(b"mine")
+    for _ in range(2):                                              # 第二次盖掉的是上次画的
+        call("stylize", "--content-path=photos", "--result-path=out", f"--model-path={tiny}")
+        call("stylize", "--content-path=photos/0.png", "--result-path=one.jpg", f"--model-path={tiny}")
+    assert capsys.readouterr().out.count("移到") == 3
+    assert len(names("out")) == 10 and pixels("out/0.png").shape == pixels("one.jpg").shape == (70, 90, 3)
+    assert sum(path.is_file() and path.read_bytes() == b"mine" for path in pictures.rglob("*")) == 4
+
+
+def test_results_of_names_that_end_like_others(pictures, tiny):
+    """a.png 和 a.jpg 的结果带上原来的扩展名以后，不能又与 a.png.jpg 的相同。"""
+    for name in ("a.png", "a.jpg", "a.png.jpg", "a.jpg.jpg"):
+        scene(40, 30, len(name)).save(pictures / "photos" / name)
+    call("stylize", "--content-path=photos/a.*", "--result-path=out", f"--model-path={tiny}")
+    assert names("out") == ["a.jpg.jpg.png", "a.jpg.png", "a.png.jpg.png", "a.png.png"]
 
 
 def test_disk_full_leaves_no_partial_result(pictures, tiny, capsys, monkeypatch):
@@ -132,10 +156,10 @@ def test_disk_full_leaves_no_partial_result(pictures, tiny, capsys, monkeypatch)
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="只有 Linux 有 /dev/full")
 def test_a_really_full_device(pictures, tiny, capsys):
-    (pictures / "result.png.tmp").symlink_to("/dev/full")
+    (pictures / f".{os.getpid()}.tmp").symlink_to("/dev/full")
     message = fails(capsys, "stylize", "--content-path=photos/0.png", f"--model-path={tiny}")
     assert "result.png" in message and "No space left" in message
-    assert "result.png" not in names(pictures) and "result.png.tmp" not in names(pictures)
+    assert "result.png" not in names(pictures) and not any(name.endswith(".tmp") for name in names(pictures))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (10, 600), (600, 10), (2, 2), (33, 47)])

@@ -24,7 +24,7 @@ class Visualizer:
         self.log_text, self.index = "", {}      # index：每条曲线画到了第几个点
         if not enabled:
             self.plot = self.img = self.log = lambda *_, **__: None
-        self.vis = _connect(server, port, env) if enabled else None
+        self.vis = _connect(server, port, env.replace("/", "_")) if enabled else None     # visdom 把 a/b 的图画到 a_b，网页上却列出空的 a/b
         self.writer = SummaryWriter(log_dir, purge_step=first_step) if enabled else None     # 续训时抹去中断前多画的一段
 
     def plot(self, name: str, y: float, step: int | None = None) -> None:

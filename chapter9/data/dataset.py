@@ -98,8 +98,9 @@ def load_poems(data_path: str, category: str = "poet.tang", author: str = "",
         raise UserError(f"找不到诗的文件 {path}：检查 --data-path 和 --category，"
                         "或用 python main.py prepare --source=npm 生成")
     poems, mended = [], 0
-    for number, line in enumerate(_read_lines(path), 1):
-        fields = ["", "", line] if path.name.lower().endswith((".txt", ".txt.gz")) else line.split("\t")
+    whole, text = path.name.lower().endswith((".txt", ".txt.gz")), _read_text(path)
+    for number, line in enumerate(text.splitlines() if whole else re.split("\r\n|\r|\n", text), 1):     # splitlines 也在 U+2028 等处断开
+        fields = ["", "", line] if whole else line.split("\t")
         if len(fields) != 3:
             if not line.strip():
                 continue
@@ -122,7 +123,7 @@ def load_poems(data_path: str, category: str = "poet.tang", author: str = "",
     return poems
 
 
-def _read_lines(path: Path) -> list[str]:
+def _read_text(path: Path) -> str:
     try:
         content = path.read_bytes()
         if path.suffix.lower() == ".gz":
@@ -136,9 +137,11 @@ def _read_lines(path: Path) -> list[str]:
         except UnicodeDecodeError:
             continue
         if coding == "gb18030":
-            say(f"{legible(path)} 不是 UTF-8，按 GBK 读")
-        return text.splitlines()
-    raise UserError(f"读不出 {legible(path)}：文件损坏，或不是文本（认得 UTF-8、UTF-16、GBK）")
+            if "\0" in text or len(re.findall("[\ue000-\uf8ff]", text)) > len(text) / 50:    # 没有 BOM 的 UTF-16；Big5 之类，读成了私用区的字
+                continue
+            say(f"{legible(path)} 不是 UTF-8，按 GBK 读（「{legible(text[:12])}……」，是乱码就另存为 UTF-8）")
+        return text
+    raise UserError(f"读不出 {legible(path)}：文件损坏，或不是文本（认得 UTF-8、有 BOM 的 UTF-16、GBK）：另存为 UTF-8")
 
 
 def split_poems(poems: list[Poem]) -> dict[str, list[Poem]]:

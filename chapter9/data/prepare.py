@@ -76,7 +76,7 @@ def _convert(source: Path, category: str) -> str:
     for file in files:
         try:
             poems = json.loads(file.read_text(encoding="utf-8-sig"))
-            fields = [(p["author"], p["title"], "".join(p["paragraphs"])) for p in poems]
+            fields = [("" + p["author"], "" + p["title"], "".join(p["paragraphs"])) for p in poems]     # 不是文本的，TypeError
         except (ValueError, LookupError, TypeError, RecursionError):
             raise UserError(f"{legible(file)} 损坏，或不是 chinese-poetry 的格式") from None
         total += len(fields)
@@ -95,7 +95,7 @@ def _convert(source: Path, category: str) -> str:
 
 def _write(target: Path, text: str) -> None:
     content = gzip.compress(text.encode("utf-8"), compresslevel=9, mtime=0)
-    with replacing(target) as file:
+    with replacing(target, lambda old: old.read_bytes() == content) as file:       # 内容不同的，可能是读者自己的
         file.write(content)
     print(f"写入 data/{target.name}，{len(content) / 1e6:.1f} MB")
 

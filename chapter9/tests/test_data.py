@@ -158,6 +158,18 @@ def test_texts_from_anywhere(tmp_path, capsys, name, coding):
     assert "2 首末尾没有句号" in capsys.readouterr().out
 
 
+def test_texts_of_an_unknown_encoding_and_odd_line_ends(tmp_path, capsys):
+    for content in (COUPLETS.encode("utf-16-le"), "雲想衣裳花想容，春風拂檻露華濃。".encode("big5")):      # 前者没有 BOM
+        (tmp_path / "a.txt").write_bytes(content)
+        with pytest.raises(UserError, match="另存为 UTF-8"):
+            load_poems(str(tmp_path / "a.txt"))
+    (tmp_path / "a.txt").write_bytes(COUPLETS.encode("gbk"))
+    load_poems(str(tmp_path / "a.txt"))
+    assert "按 GBK 读（「青山一道" in capsys.readouterr().out                           # 猜错了，看得见
+    (tmp_path / "a.tsv").write_text("李白\t静夜\u2028思\t床前明月光，\x0c疑是地上霜。\r杜甫\tb\t国破山河在。\n", encoding="utf-8")
+    assert [poem.text for poem in load_poems(str(tmp_path / "a.tsv"))] == ["床前明月光，疑是地上霜。", "国破山河在。"]
+
+
 def test_compatibility_forms_are_one_character(tmp_path):
     (tmp_path / "a.txt").write_text("\uf9dc\ufe00月\ufeff光\u3000是……ＡＢ。", encoding="utf-8")       # 兼容汉字、异体选择符、全角
     assert load_poems(str(tmp_path / "a.txt"))[0].text == "隆月光是……AB。"

@@ -1,6 +1,7 @@
 """出了事故会怎样：断电、盘满、恶意的文件、读不出的数据、写不进的文件夹、Ctrl-C、写错的选项、同时两次训练、改过的断点。"""
 
 import gc
+import itertools
 import json
 import os
 import pickle
@@ -457,23 +458,38 @@ def test_values_that_cannot_be_computed_with(place, capsys, kind, values):
     assert sorted(place.iterdir()) == before
 
 
-@pytest.mark.parametrize("word", ["--env=", "--env=..", "--env=a/../../b", "--env=/tmp/x", "--debug-file=", "--debug-file=.", "--=5", "--resume=maybe"])
+@pytest.mark.parametrize("word", ["--env=", "--env=a\nb", "--env=..", "--env=a/../../b", "--env=/tmp/x", "--debug-file=", "--debug-file=.", "--=5", "--resume=maybe"])
 def test_values_that_name_nothing(place, capsys, word):
     assert (word.partition("=")[0] if word[2] != "=" else word) in fails(capsys, "train", *TRAIN, word)
     assert not Path("runs").exists()
 
 
-def test_a_seed_from_the_clock(place):
+def test_a_seed_from_the_clock_and_a_clock_set_back(place, monkeypatch, capsys):
     call("train", *TRAIN, f"--seed={time.time_ns()}", "--max-steps=1")
+    clock = itertools.count(time.time(), -3600)
+    monkeypatch.setattr(time, "time", lambda: next(clock))
     call("train", *TRAIN, f"--seed={2 ** 63 - 1}", "--max-steps=1")
+    assert "共 -" not in capsys.readouterr().out
 
 
-def test_a_home_folder_and_values_after_a_space(place, monkeypatch):
+def test_too_little_memory_is_one_line(capsys):
+    with pytest.raises(SystemExit) as stop:
+        run({"train": lambda opt: t.empty(2 ** 50)}, Config, ["train"])
+    assert stop.value.code == 2 and "内存" in one_line(capsys.readouterr().err)
+
+
+def test_a_home_folder_and_values_after_a_space(place, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(place))
     monkeypatch.setenv("USERPROFILE", str(place))
     assert Path(Config().parse({"debug_file": "~/here"}).debug_file) == place / "here"
+    Path("runs/a b").mkdir(parents=True)
+    Path("runs/a b/best.pth").write_bytes(b"mine")                      # 只留下了权重，删了断点
     call("train", *TRAIN, "--max-steps", "1", "--env", "a b", "--no-use-gpu" if "no_use_gpu" in KINDS else "--nouse-gpu")
-    assert Path("runs/a b/last.pth").exists()
+    kept, = place.glob("runs/a b-*/best.pth")
+    assert Path("runs/a b/last.pth").exists() and kept.read_bytes() == b"mine"
+    Path("runs/notes").mkdir()
+    Path("runs/notes/a.txt").write_bytes(b"mine")
+    assert "runs/notes 里是别的东西" in fails(capsys, "train", *TRAIN, "--max-steps=1", "--env=notes")
 
 
 def test_help_without_documentation(capsys):
