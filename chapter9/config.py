@@ -40,7 +40,7 @@ class Config(BaseConfig):
     env: str = "poet"  # 这次训练的名字：结果在 runs/<env>/，也是 visdom 环境名
     plot_every: Annotated[int, Range(1)] = 200  # 每几步画曲线、写样诗；断点也在这时存，至多一分钟一次
     debug_file: str = "debug_poet"  # 训练中新建这个文件就进入 ipdb
-    model_path: str = ""  # 要载入的权重；空时 gen、test 用自带的，train 从头训练
+    model_path: str = ""  # 要载入的权重；空时 gen、test 用自带的（成绩最好的 Transformer，或 --model 给出的那种），train 从头训练
 
     # 作诗
     start_words: str = "闲云潭影日悠悠"  # 诗的开头；藏头诗时是各句的头一个字

@@ -12,7 +12,7 @@ from rules import with_code
 from utils import UserError, load_checkpoint, load_state, saved_config
 
 PROJECT = "poet"
-SHIPPED = Path(__file__).parent / "checkpoints" / "poet.pth"
+SHIPPED = {name: Path(__file__).parent / "checkpoints" / file for name, file in (("PoetryTransformer", "poet.pth"), ("PoetryModel", "charrnn.pth"))}
 MODEL_OPTIONS = ("model", "embedding_dim", "hidden_dim", "num_layers", "num_heads", "tie_weights")
 
 
@@ -28,8 +28,9 @@ def build_model(config, vocabulary: Vocabulary) -> t.nn.Module:
 
 
 def load_model(opt: Config, device: t.device) -> tuple[t.nn.Module, Vocabulary]:
-    """载入 opt.model_path（空则为自带权重），返回网络和词表。与亲手给出的网络选项不符时抛出 UserError。"""
-    path = opt.model_path or SHIPPED
+    """载入 opt.model_path（空则为自带的：亲手给出了 --model 就用那种网络的，否则用成绩最好的），返回网络和词表。
+    与亲手给出的网络选项不符时抛出 UserError。"""
+    path = opt.model_path or SHIPPED[opt.model if "model" in opt.given else "PoetryTransformer"]
     content = load_checkpoint(path, PROJECT)
     config = saved_config(Config, content["config"], path, MODEL_OPTIONS)
     _same_network(opt, config, path)

@@ -4,18 +4,15 @@ import json
 
 import pytest
 import torch as t
-from helpers import PROJECT, call
+from helpers import call
 from main import evaluate
 
 from config import Config
 from data import PoemDataset, split_poems
 from generation import generate
-from poet import load_model
+from poet import SHIPPED, load_model
 from rules import FORMS, lines_of, make_rule
 from utils import setup
-
-WEIGHTS = PROJECT / "checkpoints" / "poet.pth"
-STORY = json.loads(WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -23,21 +20,27 @@ def poet():
     return load_model(Config(), t.device("cpu"))
 
 
-def test_small_and_half_precision():
-    assert WEIGHTS.stat().st_size < 20e6
-    content = t.load(WEIGHTS, weights_only=True)
+@pytest.mark.parametrize("weights", SHIPPED.values(), ids=SHIPPED)
+def test_small_and_half_precision(weights):
+    assert weights.stat().st_size < 20e6
+    content = t.load(weights, weights_only=True)
     assert {weight.dtype for weight in content["model"].values()} == {t.float16}
 
 
-def test_perplexity_on_the_test_split(poet, poems):
-    model, vocabulary = poet
-    nats = evaluate(model, PoemDataset(split_poems(poems)["test"], vocabulary), 64, setup(False))
-    assert nats == pytest.approx(STORY["metrics"]["test_nats"], abs=0.005)
-    assert t.tensor(nats).exp() < 0.9 * STORY["metrics"]["book_test_perplexity"]
+@pytest.mark.parametrize("name", SHIPPED)
+def test_perplexity_on_the_test_split(name, poems, vocabulary):
+    metrics = json.loads(SHIPPED[name].with_suffix(".json").read_text(encoding="utf-8"))["metrics"]
+    model, own = load_model(Config().parse({"model": name}), t.device("cpu"))
+    assert own.characters == vocabulary.characters
+    nats = evaluate(model, PoemDataset(split_poems(poems)["test"], own), 64, setup(False))
+    assert nats == pytest.approx(metrics["test_nats"], abs=0.005)
+    assert t.tensor(nats).exp() < 0.9 * metrics["book_test_perplexity"]
 
 
-def test_vocabulary_is_the_one_of_the_data(poet, vocabulary):
-    assert poet[1].characters == vocabulary.characters
+def test_the_best_is_the_default(poet):
+    perplexities = {name: json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["metrics"]["test_perplexity"]
+                    for name, path in SHIPPED.items()}
+    assert type(poet[0]).__name__ == min(perplexities, key=perplexities.get)
 
 
 @pytest.mark.parametrize("form", FORMS)
