@@ -10,18 +10,20 @@ import importlib.resources
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.search.en import SearchEnglish
 
-ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from book import contents, solutions  # noqa: E402
+
 # 仓库在 GitHub 上的地址，如 https://github.com/某人/某仓库。给出时，每页有它的按钮，程序文件的链接指到那里；
 # 空着则指到网站里附带的原文件。GitHub Pages 的工作流自动给出。
 REPOSITORY = os.environ.get("REPOSITORY_URL", "")
 BRANCH = "main"
-APPENDIX = ["docs/faq", "docs/migration", "docs/reliability", "data/README", "README.en"]
 
 project = "深度学习框架 PyTorch：入门与实践"
 html_title = project
@@ -55,25 +57,7 @@ html_search_language = "zh"
 html_use_index = False
 
 
-# ---------------------------------------------------------------- 书的次序
-
-
-def section(path: Path) -> tuple:
-    """笔记本的次序：3.1.1a 在 3.1.1b 之前，2.2 在 2.2.4 之前。"""
-    number = path.name.partition("_")[0]
-    return [int(n) for n in re.findall(r"\d+", number)], number
-
-
-def contents(docname: str) -> list[str]:
-    """目录里排在这一页之下的各页，按书的次序。"""
-    if docname == root_doc:
-        chapters = sorted(ROOT.glob("chapter*/README.md"), key=lambda path: int(path.parent.name[7:]))
-        return [f"{path.parent.name}/README" for path in chapters] + APPENDIX
-    folder = ROOT / docname
-    if re.fullmatch(r"chapter\d+/README", docname):
-        notebooks = sorted(folder.parent.glob("*.ipynb"), key=section)
-        return [path.stem for path in notebooks] + ["data/README"] * (folder.parent / "data/README.md").exists()
-    return []
+# ---------------------------------------------------------------- 每一页
 
 
 def add_contents(app, docname: str, source: list[str]) -> None:
@@ -81,16 +65,11 @@ def add_contents(app, docname: str, source: list[str]) -> None:
     text = re.sub(r"\]\(((?:\.\./)*chapter\d+)/\)", r"](\1/README.md)", source[0])
     text = re.sub(r"\]\(solutions/\)", "](README.md#练习的答案)", text)
     text = re.sub(r'<a id="([\w-]+)"></a>', r"[]{#\1}", text)
-    folder = (ROOT / docname).parent
-    if docname.startswith("chapter") and (solutions := sorted((folder / "solutions").glob("*.ipynb"), key=section)) \
-            and docname == f"{folder.name}/README":
-        text += "\n\n## 练习的答案\n\n" + "\n".join(f"- [](solutions/{path.name})" for path in solutions)
+    if answers := solutions(docname):
+        text += "\n\n## 练习的答案\n\n" + "\n".join(f"- [](/{page}.ipynb)" for page in answers)
     if pages := contents(docname):
-        text += "\n\n```{toctree}\n:hidden:\n\n" + "\n".join(pages) + "\n```\n"
+        text += "\n\n```{toctree}\n:hidden:\n\n" + "\n".join(f"/{page}" for page in pages) + "\n```\n"
     source[0] = text
-
-
-# ---------------------------------------------------------------- 每一页
 
 
 def tidy(app, doctree: nodes.document) -> None:
@@ -104,8 +83,17 @@ def tidy(app, doctree: nodes.document) -> None:
             link.replace_self(nodes.reference("", "", *link.children, refuri=f"{REPOSITORY}/blob/{BRANCH}/{path}"))
     wide = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef“”‘’—…]"
     for text in list(doctree.findall(nodes.Text)):
-        if not isinstance(text.parent, (nodes.literal, nodes.FixedTextElement, nodes.raw)):
-            text.parent.replace(text, nodes.Text(re.sub(f"(?<={wide})\n(?={wide})", "", text)))
+        if text == "\n" and re.fullmatch(f"{wide}{wide}", "".join(beside(text))):
+            text.parent.replace(text, nodes.Text(""))
+
+
+def beside(text: nodes.Text) -> tuple[str, str]:
+    """同一段里紧挨在它前面和后面的字。"""
+    siblings = text.parent.children
+    index = siblings.index(text)
+    before = "".join(node.astext() for node in siblings[:index])
+    after = "".join(node.astext() for node in siblings[index + 1:])
+    return before[-1:], after[:1]
 
 
 class Chinese(SearchEnglish):
