@@ -72,19 +72,25 @@ def link(source: Path, target: Path) -> None:
 
 
 def main(arguments: list[str], folder: Path = MY) -> int:
-    if added := fill(folder):
-        print(f"新抄了 {added} 本笔记本到 {folder.name}/，那里的由你改，git 不管。", flush=True)
-    if "--copy-only" in arguments:
-        return 0
-    # 加在读者自己的配置之前，不替换它：密码之类照旧
-    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
-        [str(CONFIG), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])])
-    from jupyterlab.labapp import main as lab
-
+    try:
+        if added := fill(folder):
+            print(f"新抄了 {added} 本笔记本到 {folder.name}/，那里的由你改，git 不管。", flush=True)
+        if "--copy-only" in arguments:
+            return 0
+        # 加在读者自己的配置之前，不替换它：密码之类照旧
+        os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
+            [str(CONFIG), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])])
+        from jupyterlab.labapp import main as jupyter
+    except OSError as error:
+        print(f"没能补齐 {folder.name}/：{error}", file=sys.stderr)
+        return 2
+    except ImportError:
+        print("没有安装 JupyterLab，见 requirements.txt", file=sys.stderr)
+        return 2
     # 根是仓库而不是 my/：链接指到根以外的文件，服务器不给
     sys.argv = ["jupyter-lab", f"--ServerApp.root_dir={ROOT}", f"--ServerApp.preferred_dir={folder}",
                 str(folder / "README.md"), *arguments]
-    return lab() or 0
+    return jupyter() or 0
 
 
 if __name__ == "__main__":
