@@ -135,6 +135,7 @@ def outside(page: Browser, address: str) -> list[str]:
 def test_a_chinese_reader_runs_a_notebook_of_each_chapter(server, copy, tmp_path):
     with Browser(find_browser(), tmp_path / "profile", (1280, 900), timeout=900) as page:
         start = f"{server}/lab/tree/{copy.relative_to(ROOT).as_posix()}"
+        page.call("Emulation.setFocusEmulationEnabled", enabled=True)      # 没有焦点，JupyterLab 不知道当前是哪一页
         page.open(f"{start}/README.md")
         page.wait_for("document.querySelectorAll('.jp-MarkdownViewer table a').length > 0")       # README，已经排好版
         menus = page.evaluate("[...document.querySelectorAll('.lm-MenuBar-itemLabel')].map(item => item.innerText)")
@@ -142,14 +143,15 @@ def test_a_chinese_reader_runs_a_notebook_of_each_chapter(server, copy, tmp_path
         picture = "document.querySelector('.jp-MarkdownViewer img[src*=results]')"
         page.wait_for(f"{picture}.naturalWidth > 0")
         for name in SHORT:
-            widget, path = "jupyterapp.shell.currentWidget", f"{copy.relative_to(ROOT).as_posix()}/{name}.ipynb"
+            path = f"{copy.relative_to(ROOT).as_posix()}/{name}.ipynb"
             page.evaluate(f"jupyterapp.commands.execute('docmanager:open', {{path: {json.dumps(path)}}}), 0")
-            page.wait_for(f"{widget}?.context?.path == {json.dumps(path)} && {widget}.content.model?.cells.length > 10"
-                          f" && {widget}.sessionContext.session?.kernel?.status == 'idle'")
+            page.wait_for(f"(window.lesson = jupyterapp.shell.currentWidget)?.context?.path == {json.dumps(path)}"
+                          " && lesson.sessionContext.session?.kernel?.status == 'idle'")
             page.evaluate("window.ran = false,"
                           "jupyterapp.commands.execute('notebook:run-all-cells').finally(() => window.ran = true), 0")
             page.wait_for("window.ran")
-            cells = page.evaluate(f"""{widget}.content.model.sharedModel.cells.filter(cell => cell.cell_type == 'code' && cell.source.trim())
+            cells = page.evaluate("""lesson.content.model.sharedModel.cells
+                .filter(cell => cell.cell_type == 'code' && cell.source.trim())
                 .map(cell => [cell.execution_count, cell.outputs.map(output => output.output_type)])""")
             assert [count for count, _ in cells] == list(range(1, len(cells) + 1)), name     # 每个单元都运行了
             assert not any("error" in kinds for _, kinds in cells), name
