@@ -23,8 +23,9 @@ test: $(READY)
 lab: $(READY)
 	$(PY) lab.py
 
+# -E：每次从头读，目录里才有新添的笔记本
 site: $(SITE)
-	$(PY) -m sphinx -W --keep-going -q -c docs/site . outputs/site
+	$(PY) -m sphinx -E -W --keep-going -q -c docs/site -d outputs/.doctrees . outputs/site
 	@echo "网站做好了：outputs/site/index.html"
 
 notebooks: $(READY)
