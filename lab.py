@@ -25,17 +25,19 @@ def fill(folder: Path = MY) -> int:
     """补齐自己的副本，返回新添了几本笔记本。已经有的文件一概不动。"""
     count = 0
     for path in visible(ROOT):
-        if path.is_dir() and any(path.glob("*.ipynb")):
-            for inner in visible(path):
-                if inner.name == "solutions":                       # 答案也有人会改
-                    count += sum(copy(answer, folder / path.name / inner.name / answer.name)
-                                 for answer in inner.glob("*.ipynb"))
-                elif inner.suffix == ".ipynb":
-                    count += copy(inner, folder / path.name / inner.name)
-                else:
-                    link(inner, folder / path.name / inner.name)
-        else:
-            link(path, folder / path.name)
+        mine = folder / path.name
+        if not (path.is_dir() and any(path.glob("*.ipynb"))):
+            link(path, mine)
+            continue
+        if mine.is_symlink():                                       # 这一章从前没有笔记本，整个是链接
+            mine.unlink()
+        for inner in visible(path):
+            if inner.name == "solutions":                           # 答案也有人会改
+                count += sum(copy(answer, mine / "solutions" / answer.name) for answer in inner.glob("*.ipynb"))
+            elif inner.suffix == ".ipynb":
+                count += copy(inner, mine / inner.name)
+            else:
+                link(inner, mine / inner.name)
     return count
 
 

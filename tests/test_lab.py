@@ -64,19 +64,40 @@ def test_a_link_to_a_file_that_moved_is_made_again(copy):
     assert (copy / "chapter3" / "checks.py").samefile(ROOT / "chapter3" / "checks.py")
 
 
-def test_without_links_files_are_copied(tmp_path, monkeypatch):
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """一个小仓库，代替这个仓库；返回它的副本该在的地方。"""
+    monkeypatch.setattr(lab, "ROOT", tmp_path / "book")
+    for name in ("chapter2/1.ipynb", "chapter2/checks.py", "chapter3/main.py", "data/a.txt"):
+        (lab.ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+        (lab.ROOT / name).write_text(name, encoding="utf-8")
+    return lab.ROOT / "my"
+
+
+def test_a_chapter_gets_its_first_notebook(small):
+    assert lab.fill(small) == 1 and (small / "chapter3").is_symlink()
+    (lab.ROOT / "chapter3" / "2.ipynb").write_text("新的", encoding="utf-8")
+    assert lab.fill(small) == 1
+    assert not (small / "chapter3").is_symlink() and not (small / "chapter3" / "2.ipynb").is_symlink()
+    assert (small / "chapter3" / "main.py").samefile(lab.ROOT / "chapter3" / "main.py")
+
+
+def test_without_links_files_are_copied(small, monkeypatch):
     def refused(*_, **__):
         raise OSError("客户端没有所需的特权")                     # Windows 的普通用户
 
     monkeypatch.setattr(Path, "symlink_to", refused)
-    monkeypatch.setattr(lab, "ROOT", tmp_path / "book")
-    for name in ("chapter2/1.ipynb", "chapter2/checks.py", "data/a.txt"):
-        (lab.ROOT / name).parent.mkdir(parents=True, exist_ok=True)
-        (lab.ROOT / name).write_text(name, encoding="utf-8")
-    assert lab.fill(tmp_path / "book" / "my") == 1
-    assert lab.fill(tmp_path / "book" / "my") == 0
-    for name in ("chapter2/1.ipynb", "chapter2/checks.py", "data/a.txt"):
-        assert (tmp_path / "book" / "my" / name).read_text(encoding="utf-8") == name
+    assert lab.fill(small) == 1
+    assert lab.fill(small) == 0
+    for name in ("chapter2/1.ipynb", "chapter2/checks.py", "chapter3/main.py", "data/a.txt"):
+        assert (small / name).read_text(encoding="utf-8") == name
+
+
+def test_what_cannot_be_filled_is_told_in_one_line(small, capsys):
+    small.write_text("不是文件夹", encoding="utf-8")
+    assert lab.main(["--copy-only"], small) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("没能补齐 my/") and said.count("\n") == 1
 
 
 def test_git_leaves_the_copy_alone():
