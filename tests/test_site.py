@@ -23,9 +23,9 @@ CONFIG = ROOT / "docs" / "site"
 PACKAGES = ("sphinx", "myst_nb", "sphinx_book_theme", "sphinx-mathjax-offline")
 PHRASES = {  # 搜什么 → 结果里应当有哪一页
     "广播": "chapter3/3.1.2_numpy_and_broadcasting",
-    "广播的三条规则": "chapter3/3.1.2_numpy_and_broadcasting",
-    "从 grad_fn 走出计算图": "chapter3/3.2.2_graph",
-    "藏头诗": "chapter9/README",
+    "广播规则": "chapter3/3.1.2_numpy_and_broadcasting",
+    "反向传播": "chapter3/3.2.2_graph",
+    "visdom 空白": "chapter5/README",
     "断点续训": "docs/faq",
     "contiguous": "chapter3/3.1.3_storage",
 }
