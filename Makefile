@@ -1,6 +1,7 @@
 # make demo       建 .venv、安装、运行各项目，结果在 outputs/index.html
 # make test       同样的安装，然后跑全部测试
-# make lab        打开 Jupyter
+# make lab        打开中文的 JupyterLab，在自己的副本 my/ 里读写；已有的笔记本不动，只补没有的
+# make site       把全书做成网站，从 outputs/site/index.html 看起，不用联网
 # make notebooks  就地重新执行所有笔记本
 # make docs       由 docs/migration.toml 重新生成 docs/migration.md
 # make visdom     取齐 visdom 的网页脚本（要有 npm），在 8097 端口启动服务器
@@ -10,8 +11,9 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.ready
+SITE := .venv/.site
 
-.PHONY: demo test lab notebooks docs visdom accelerator sync-utils
+.PHONY: demo test lab site notebooks docs visdom accelerator sync-utils
 
 demo: $(READY)
 	$(PY) demo.py
@@ -20,7 +22,12 @@ test: $(READY)
 	$(PY) -m pytest
 
 lab: $(READY)
-	$(PY) -m jupyter lab
+	$(PY) lab.py
+
+# -E：每次从头读，目录里才有新添的笔记本
+site: $(SITE)
+	$(PY) -m sphinx -E -W --keep-going -q -c docs/site -d outputs/.doctrees . outputs/site
+	@echo "网站做好了：outputs/site/index.html"
 
 notebooks: $(READY)
 	$(PY) tests/notebooks.py
@@ -47,4 +54,10 @@ $(READY): requirements.txt
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --upgrade pip "setuptools<81" wheel
 	$(PY) -m pip install --no-build-isolation -r requirements.txt
+	touch $@
+
+# 造网站不用 torch：只装 docs/site/requirements.txt，不等书的代码要的那些包
+$(SITE): docs/site/requirements.txt
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install -r docs/site/requirements.txt
 	touch $@
