@@ -4,13 +4,14 @@
 # make notebooks  就地重新执行所有笔记本
 # make docs       由 docs/migration.toml 重新生成 docs/migration.md
 # make visdom     取齐 visdom 的网页脚本（要有 npm），在 8097 端口启动服务器
+# make web        五个项目的网页（第一次要装 Gradio），目录在 http://127.0.0.1:8000
 # make sync-utils 把 chapter6/utils、读图的代码和各项目相同的测试抄到其余项目，把 chapter2/checks.py 抄到第 3–5 章
 
 PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: demo test lab notebooks docs visdom sync-utils
+.PHONY: demo test lab notebooks docs visdom web sync-utils
 
 demo: $(READY)
 	$(PY) demo.py
@@ -30,9 +31,13 @@ docs: $(READY)
 visdom: $(READY)
 	$(PY) tests/visdom_page.py
 
+web: .venv/.web
+	$(PY) web.py
+
 sync-utils:
 	for project in chapter7 chapter8 chapter9 chapter10; do \
 		rm -f $$project/utils/*.py && cp chapter6/utils/*.py $$project/utils/ && \
+		cp chapter6/page.py chapter6/requirements-web.txt $$project/ && \
 		cp chapter6/tests/helpers.py chapter6/tests/test_reliability.py $$project/tests/; \
 	done
 	for project in chapter7 chapter8 chapter10; do cp chapter6/data/pictures.py $$project/data/; done
@@ -43,4 +48,8 @@ $(READY): requirements.txt
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --upgrade pip "setuptools<81" wheel
 	$(PY) -m pip install --no-build-isolation -r requirements.txt
+	touch $@
+
+.venv/.web: $(READY) requirements-web.txt
+	$(PY) -m pip install -r requirements-web.txt
 	touch $@
