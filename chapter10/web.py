@@ -16,11 +16,8 @@ from pictures import DOUBT, looks
 from utils import setup
 
 KINDS = ("照片", "画出来的场景")                    # 各用认得它们的权重
-INTRO = """# 看图说话
-放一张照片，或让电脑画一个场景，看网络怎样描述它。图只在这台机器上用，不会传到别处，说完就删。"""
-CSS = """.said h2 {margin: 0 0 .6rem; font-size: 1.6rem; line-height: 1.5} .said li small {opacity: .65} .said .doubt {color: #d9480f}
-.words {display: flex; flex-wrap: wrap; gap: 10px; margin-top: .8rem; text-align: center}
-.words img {width: 92px; border-radius: 6px} .words figcaption small {opacity: .7}"""
+CSS = """.said h2 {margin: 0 0 .6rem; font-size: 1.6rem; line-height: 1.5} .said small {opacity: .7} .said .doubt {color: #d9480f}
+.words {display: flex; flex-wrap: wrap; gap: 10px; margin-top: .8rem; text-align: center} .words img {width: 92px; border-radius: 6px}"""
 
 
 def show(opt: Config) -> None:
@@ -31,24 +28,23 @@ def show(opt: Config) -> None:
     def speak(path: Path, kind: str) -> str:
         """与 generate 命令的是同样的函数。"""
         captioner, bad = captioners[KINDS.index(kind)], []
-        found = list(describe(captioner, [path], opt, runtime, bad))
+        for found in describe(captioner, [path], opt, runtime, bad):
+            return tell(captioner, found)
         complain(bad)
-        return tell(captioner, found[0])
 
-    def scene() -> tuple:
+    def scene():
         random = Random(randrange(2 ** 32))
         return draw(compose(random, *choose_names(random), unseen=False), random), KINDS[1]
 
     with gr.Blocks(title="看图说话") as page:
-        gr.Markdown(INTRO)
-        with gr.Row(equal_height=False):
+        gr.Markdown("# 看图说话\n放一张照片，或让电脑画一个场景，看网络怎样描述它。图只在这台机器上用，不会传到别处，说完就删。")
+        with gr.Row():
             with gr.Column():
                 photo = photo_box("图", height=360)
                 kind = gr.Radio(KINDS, value=KINDS[0], label="这是", info="两种图各有认得它的网络")
                 with gr.Row():
                     button, drawn = gr.Button("说一句", variant="primary"), gr.Button("画一个场景")
-            with gr.Column():
-                said = gr.HTML()
+            said = gr.HTML()
         photo.kept.success(lambda: KINDS[0], None, kind).then(answer(speak), [photo, kind], said)
         drawn.click(scene, None, [photo, kind]).then(answer(speak), [photo, kind], said)
         button.click(answer(speak), [photo, kind], said)

@@ -36,7 +36,7 @@ def photo_box(label: str, shown_only: bool = False, **options) -> gr.Image:
     收到以后和答完以后都删去。照片换好的时候接着做什么，用返回的 kept.success。"""
     box = gr.Image(label=label, interactive=not shown_only, sources=["upload", "webcam", "clipboard"], buttons=["download", "fullscreen"], **options)
     box.preprocess, box.postprocess = received, lambda picture: picture and gr.data_classes.Base64ImageData(url=address(picture))
-    box.kept = None if shown_only else gr.on([box.upload, box.input], answer(lambda path: path), box, box, show_progress="hidden")
+    box.kept = None if shown_only else box.upload(answer(lambda path: path), box, box, show_progress="hidden")
     return box
 
 

@@ -47,7 +47,7 @@ def show(opt: Config) -> None:
                 button = gr.Button("看一看", variant="primary")
             with gr.Column():
                 chances = gr.Label(label="网络说")
-                places = photo_box("凭哪里说的：越亮的地方，越让它这样想", shown_only=True, height=360)
+                places = photo_box("凭哪里说的：越亮越要紧", shown_only=True, height=360)
         for start in (photo.kept.success, button.click):
             start(answer(look), photo, [chances, places])
     serve(page, opt.port)

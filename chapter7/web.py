@@ -1,22 +1,20 @@
-"""网页：按种子画头像，再在其中两张之间慢慢走。python main.py web"""
+"""网页：按种子画头像，在其中两张之间慢慢走。python main.py web"""
 
 from copy import copy
 from random import randrange
 
 import torch as t
+from PIL import Image
 
 from config import Config
 from gan import draw, load_pair, sample
 from page import address, answer, gr, serve
-from pictures import grid, walk
+from pictures import walk
 from utils import setup
 
 COUNT, SEARCH, STEPS = 16, 256, 40                  # 一次画几张；挑的时候从几张里挑；两张之间走几步
-INTRO = """# 画头像
-每一张都是网络凭 100 个随机数画出来的，世上本没有这个人。同一个种子总是画出同样的十六张。"""
-CSS = """.faces {display: grid; grid-template-columns: repeat(auto-fill, minmax(76px, 1fr)); gap: 8px}
-.faces, .walk {text-align: center} .faces img, .walk img {width: 100%; border-radius: 8px}
-.walk {display: grid; grid-template-columns: 1fr 2fr 1fr; gap: 12px; align-items: end; max-width: 460px; margin: auto}"""
+CSS = """.faces, .walk {display: grid; gap: 10px; text-align: center} .faces {grid-template-columns: repeat(4, 1fr)}
+.walk {grid-template-columns: 1fr 2fr 1fr; align-items: end} .face {margin: 0} .face img {width: 100%; border-radius: 8px}"""
 
 
 def show(opt: Config) -> None:
@@ -37,28 +35,26 @@ def show(opt: Config) -> None:
         return f'<div class="walk">{figure(start, "从这张")}{figure(here, "走到这里")}{figure(end, "到这张")}</div>'
 
     with gr.Blocks(title="画头像") as page:
-        gr.Markdown(INTRO)
-        with gr.Row(equal_height=False):
+        gr.Markdown("# 画头像\n每一张都是网络凭一串随机数画出来的，世上本没有这个人。同一个种子总是画出同样的十六张。")
+        with gr.Row():
             with gr.Column():
                 board = gr.HTML()
-                with gr.Row():
-                    seed = gr.Number(opt.seed, label="种子", precision=0, minimum=0, maximum=2 ** 31)
-                    button = gr.Button("换一批", variant="primary")
+                seed, button = gr.Number(opt.seed, label="种子", precision=0, minimum=0), gr.Button("换一批", variant="primary")
                 std = gr.Slider(0.3, 1.5, opt.gen_std, step=0.1, label="放得多开", info="小则稳妥而雷同，大则各不相同，也更容易画坏")
                 pick = gr.Checkbox(label=f"画 {SEARCH} 张，只留下判别器最满意的 {COUNT} 张")
             with gr.Column():
                 gr.Markdown("### 在两张之间走")
-                path = gr.HTML()
-                step = gr.Slider(0, STEPS, STEPS // 2, step=1, label="走到哪里")
-                first, last = (gr.Slider(1, COUNT, number, step=1, label=name) for number, name in ((1, "从第几张"), (2, "到第几张")))
-        noise = gr.State()
+                path, step = gr.HTML(), gr.Slider(0, STEPS, STEPS // 2, step=1, label="走到哪里")
+                first, last = (gr.Slider(1, COUNT, number, step=1, label=label) for number, label in ((3, "从第几张"), (14, "到第几张")))
+            noise = gr.State()
         button.click(lambda: randrange(10 ** 6), None, seed)
-        gr.on([page.load, seed.change, std.change, pick.change], answer(faces), [seed, std, pick], [noise, board], trigger_mode="always_last")
-        gr.on([noise.change, first.change, last.change, step.change], answer(between), [noise, first, last, step], path,
-              trigger_mode="always_last", show_progress="hidden")
+        last_only = {"trigger_mode": "always_last", "show_progress": "hidden"}      # 拖得快时，只画最后停下的地方
+        gr.on([page.load, seed.change, std.change, pick.change], answer(faces), [seed, std, pick], [noise, board], **last_only)
+        gr.on([noise.change, first.change, last.change, step.change], answer(between), [noise, first, last, step], path, **last_only)
     serve(page, opt.port, CSS)
 
 
 def figure(picture: t.Tensor, caption: str) -> str:
     """一张 (3, S, S) 的 uint8 头像和它下面的字。"""
-    return f'<figure><img src="{address(grid(picture[None]).crop((2, 2, picture.shape[2] + 2, picture.shape[1] + 2)))}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
+    image = Image.fromarray(picture.permute(1, 2, 0).numpy())
+    return f'<figure class="face"><img src="{address(image)}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
