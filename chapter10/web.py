@@ -22,9 +22,9 @@ CSS = """.said h2 {margin: 0 0 .6rem; font-size: 1.6rem; line-height: 1.5} .said
 
 def show(opt: Config) -> None:
     runtime = setup(opt.use_gpu)
-    own = bool(opt.model_path) or "model" in opt.given              # 指明了权重，就都用它
-    captioners = [load_captioner(opt if own else with_weights(opt, name), runtime.device) for name in (PHOTOS, "")]
+    captioners = [load_captioner(opt if opt.model_path or "model" in opt.given else with_weights(opt, name), runtime.device) for name in (PHOTOS, "")]
 
+    @answer
     def speak(path: Path, kind: str) -> str:
         """与 generate 命令的是同样的函数。"""
         captioner, bad = captioners[KINDS.index(kind)], []
@@ -45,9 +45,8 @@ def show(opt: Config) -> None:
                 with gr.Row():
                     button, drawn = gr.Button("说一句", variant="primary"), gr.Button("画一个场景")
             said = gr.HTML()
-        photo.kept.success(lambda: KINDS[0], None, kind).then(answer(speak), [photo, kind], said)
-        drawn.click(scene, None, [photo, kind]).then(answer(speak), [photo, kind], said)
-        button.click(answer(speak), [photo, kind], said)
+        for start in (photo.kept.success(lambda: KINDS[0], None, kind).then, drawn.click(scene, None, [photo, kind]).then, button.click):
+            start(speak, [photo, kind], said)
     serve(page, opt.port, CSS)
 
 

@@ -23,6 +23,7 @@ def show(opt: Config) -> None:
     model, size, temperature = load_model(opt, runtime.device)
     stranger = Stranger(opt, runtime)
 
+    @answer
     def look(path: Path):
         """一张照片 → (各个答案的概率, 照亮的照片)。判断与 predict 的是同样的函数。"""
         image = read_image(path, size)[None]                        # (1, 4, S, S)
@@ -49,5 +50,5 @@ def show(opt: Config) -> None:
                 chances = gr.Label(label="网络说")
                 places = photo_box("凭哪里说的：越亮越要紧", shown_only=True, height=360)
         for start in (photo.kept.success, button.click):
-            start(answer(look), photo, [chances, places])
+            start(look, photo, [chances, places])
     serve(page, opt.port)

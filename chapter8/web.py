@@ -32,6 +32,7 @@ def show(opt: Config) -> None:
         painting = HERE / own.style_path
         return net, painting if painting.is_file() else None
 
+    @answer
     def stylize(path: Path, style: str, strength: float, keep: bool):
         """画一张，与 stylize 命令的是同样的函数。返回画和一句话。"""
         net, _ = load(style)
@@ -55,5 +56,5 @@ def show(opt: Config) -> None:
                 spent = gr.Markdown()
         gr.on([page.load, style.change], answer(lambda style: load(style)[1]), style, original, show_progress="hidden")
         for start in (photo.kept.success, button.click):
-            start(answer(stylize), [photo, style, strength, keep], [picture, spent])
+            start(stylize, [photo, style, strength, keep], [picture, spent])
     serve(page, opt.port)

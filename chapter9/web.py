@@ -22,12 +22,12 @@ CSS = """.sheet {writing-mode: vertical-rl; height: 25rem; margin: 0 auto; overf
 def show(opt: Config) -> None:
     model, vocabulary = load_model(opt, setup(opt.use_gpu).device)
 
+    @answer
     def poem(words: str, acrostic: str, form: str, rhyme: bool, tones: bool, mood: str, temperature: float, seed: float):
         """草稿写到哪里就给出哪里，最后给出留下的那首：与 gen 命令写的相同。"""
         own = copy(opt)
-        own.start_words, own.acrostic, own.form, own.prefix_words = words, acrostic == "藏头", form, mood
-        own.rhyme, own.tones = rhyme and form != "", tones and form != ""       # 句式自由的诗没有这两样
-        own.temperature, own.seed = temperature, int(seed or 0)
+        own.start_words, own.acrostic, own.form, own.prefix_words, own.temperature = words, acrostic == "藏头", form, mood, temperature
+        own.rhyme, own.tones, own.seed = rhyme and form != "", tones and form != "", int(seed or 0)     # 句式自由的诗没有押韵和平仄
         rules, prefix = [make_rule(own, vocabulary)] * own.candidates, make_prefix(own, vocabulary)
         for drafts in write(model, vocabulary, rules, prefix, **sampling(own)):
             yield f'<div class="sheet drafts">{"".join(f"<p>{escape(draft)}</p>" for draft in drafts)}</div>'
@@ -46,10 +46,10 @@ def show(opt: Config) -> None:
                 with gr.Accordion("更多", open=False):
                     mood = gr.Textbox(opt.prefix_words, label="意境", placeholder="如：大漠孤烟直，长河落日圆。", info="先读给网络听的句子，不写进诗里", max_length=100)
                     temperature = gr.Slider(0, 1.5, opt.temperature, step=0.05, label="出奇", info="0 总取最可能的字，越高越出人意料")
-                    seed = gr.Number(4, label="种子", info="同样的种子，写出同样的诗", precision=0, minimum=0)
+                    seed = gr.Number(opt.seed, label="种子", info="同样的种子，写出同样的诗", precision=0, minimum=0)
             paper = gr.HTML('<div class="sheet"></div>')
         for start in (page.load, words.submit, button.click, again.click(lambda: randrange(10 ** 6), None, seed).then):
-            start(answer(poem), [words, acrostic, form, rhyme, tones, mood, temperature, seed], paper, show_progress="hidden")
+            start(poem, [words, acrostic, form, rhyme, tones, mood, temperature, seed], paper, show_progress="hidden")
     serve(page, opt.port, CSS)
 
 
