@@ -5,7 +5,7 @@
 # make docs       由 docs/migration.toml 重新生成 docs/migration.md
 # make visdom     取齐 visdom 的网页脚本（要有 npm），在 8097 端口启动服务器
 # make web        五个项目的网页（第一次要装 Gradio），目录在 http://127.0.0.1:8000
-# make sync-utils 把 chapter6/utils、读图的代码和各项目相同的测试抄到其余项目，把 chapter2/checks.py 抄到第 3–5 章
+# make sync-utils 把 chapter6/utils、读图的代码、网页的公共部分和各项目相同的测试抄到其余项目，把 chapter2/checks.py 抄到第 3–5 章
 
 PYTHON ?= python3
 PY := .venv/bin/python
