@@ -37,7 +37,7 @@ def show(opt: Config) -> None:
         return f'<div class="walk">{figure(start, "从这张")}{figure(here, "走到这里")}{figure(end, "到这张")}</div>'
 
     with gr.Blocks(title="画头像") as page:
-        gr.Markdown("# 画头像\n每一张都是网络凭一串随机数画出来的，世上本没有这个人。同一个种子总是画出同样的十六张；\n再挑两张，拖动滑块，从一张慢慢走到另一张。")
+        gr.Markdown("# 画头像\n每一张都是网络凭一串随机数画出来的，世上本没有这个人。同一个种子总是画出同样的十六张；再挑两张，拖动滑块，从一张慢慢走到另一张。")
         with gr.Row():
             with gr.Column():
                 board, noise = gr.HTML(), gr.State()

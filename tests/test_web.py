@@ -112,7 +112,7 @@ def test_cat_or_dog(tmp_path):
         page.evaluate(CLICK.format("'看一看'"))                      # 同一张再看一次：文件早已删了
         time.sleep(2)
         assert page.evaluate(TOASTS) == ""
-        page.evaluate("document.querySelector('button[aria-label=\"清除\"], button[title=\"清除\"]').click()")
+        page.evaluate("document.querySelector('[title=\"Remove Image\"]').click()")
         page.wait_for("document.querySelector('input[type=file]')")
         page.put(other)
         page.wait_for("document.body.innerText.includes('都不像')")
@@ -146,7 +146,7 @@ def test_hostile_files_get_the_line_of_the_command(tmp_path):
     with page_of("chapter6", tmp_path) as page:
         for name, line in expected.items():
             page.evaluate("document.querySelectorAll('.toast-close').forEach(close => close.click())")
-            page.evaluate("document.querySelector('button[aria-label=\"清除\"], button[title=\"清除\"]')?.click()")
+            page.evaluate("document.querySelector('[title=\"Remove Image\"]')?.click()")
             page.wait_for(f"document.querySelector('input[type=file]') && {TOASTS} == ''")
             page.put(folder / name)
             if line:
@@ -155,7 +155,7 @@ def test_hostile_files_get_the_line_of_the_command(tmp_path):
             else:
                 page.wait_for(f"{SHOWN} == 2")
         (folder / "large.jpg").write_bytes(bytes(31 * 2 ** 20))
-        page.evaluate("document.querySelector('button[aria-label=\"清除\"], button[title=\"清除\"]')?.click()")
+        page.evaluate("document.querySelector('[title=\"Remove Image\"]')?.click()")
         page.wait_for("document.querySelector('input[type=file]')")
         page.put(folder / "large.jpg")
         page.wait_for(f"{TOASTS}.includes('30')")
@@ -195,7 +195,7 @@ def test_a_photo_becomes_a_painting(tmp_path):
 
 @need
 def test_a_poem_is_written_character_by_character(tmp_path):
-    written = command("chapter9", "gen", "--start-words=深度学习", "--acrostic", "--form=七绝", "--rhyme", "--tones", "--seed=4").split()
+    written = command("chapter9", "gen", "--start-words=深度学习", "--acrostic", "--form=七绝", "--rhyme", "--tones").split()
     with page_of("chapter9", tmp_path) as page:
         page.evaluate("""window.seen = []; new MutationObserver(() => {
             const draft = document.querySelector('.drafts p'); if (draft) seen.push(draft.innerText) }).observe(document.body, {childList: true, subtree: true})""")
@@ -204,7 +204,7 @@ def test_a_poem_is_written_character_by_character(tmp_path):
         assert page.evaluate("document.querySelector('.poem').getAttribute('aria-label')") == "".join(written)
         assert page.evaluate("getComputedStyle(document.querySelector('.poem')).writingMode") == "vertical-rl"
         drafts = list(dict.fromkeys(page.evaluate("seen")))
-        assert len(drafts) > 8 and all(later.startswith(sooner) for sooner, later in zip(drafts, drafts[1:]))
+        assert len(drafts) > 2 and all(later.startswith(sooner) for sooner, later in zip(drafts, drafts[1:]))
 
 
 @need
