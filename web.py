@@ -5,9 +5,12 @@
 
 import argparse
 import html
-import socket
+import os
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -41,27 +44,30 @@ class Sites:
     """各项目的网页：第 n 章在端口 first + n 上，用到才启动。"""
 
     def __init__(self, first: int):
-        self.first, self.running = first, {}
+        self.first, self.running, self.lock = first, {}, threading.Lock()
+        self.logs = tempfile.TemporaryDirectory(prefix="web-")
         self.titles = {}                        # 文件夹的名字 → 标题，取自 README
         for path in sorted(ROOT.glob("chapter*/web.py"), key=lambda path: int(path.parent.name[7:])):
             readme = (path.parent / "README.md").read_text(encoding="utf-8")
             self.titles[path.parent.name] = readme.splitlines()[0].lstrip("# ")
 
-    def port(self, name: str) -> int:
-        return self.first + int(name[7:])
+    def address(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.first + int(name[7:])}"
 
-    def open(self, name: str) -> str:
-        """启动 name 的网页，返回它现在怎样：好了（ready）、还在启动（空的），或为什么没有启动成。"""
-        if name not in self.running:
-            self.running[name] = subprocess.Popen([sys.executable, "main.py", "web", f"--port={self.port(name)}"], cwd=ROOT / name,
-                                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8")
-        if self.running[name].poll() is not None:                   # 停了：说出原因，下次再点就再启动一次
-            return self.running.pop(name).stderr.read().strip().removeprefix("错误：") or "网页已停下，再点一次"
-        try:
-            socket.create_connection(("127.0.0.1", self.port(name)), timeout=1).close()
-        except OSError:
-            return ""
-        return "ready"
+    def open(self, name: str) -> tuple[bool, str]:
+        """启动 name 的网页，返回 (好了没有，没有启动成的话为什么)。"""
+        log = Path(self.logs.name, name)
+        with self.lock:
+            if name not in self.running:
+                with open(log, "w") as file:
+                    self.running[name] = subprocess.Popen(
+                        [sys.executable, "main.py", "web", f"--port={self.first + int(name[7:])}"], cwd=ROOT / name, stdout=file,
+                        stderr=file, env={**os.environ, "PYTHONIOENCODING": "utf-8"}, start_new_session=True)    # Ctrl-C 由 close 转达
+            text = log.read_text(encoding="utf-8", errors="replace")
+            if self.running[name].poll() is not None:               # 再点一次就再启动一次
+                del self.running[name]
+                return False, (text.strip().splitlines() or ["网页停了"])[-1].removeprefix("错误：")
+            return self.address(name) in text, ""
 
     def close(self) -> None:
         for process in self.running.values():
@@ -78,13 +84,13 @@ class Handler(BaseHTTPRequestHandler):
         if name.removesuffix(".webp") in sites.titles and name.endswith(".webp"):
             self.answer((ROOT / name.removesuffix(".webp") / "checkpoints" / "web.webp").read_bytes(), "image/webp")
         elif name in sites.titles:
-            state = sites.open(name)
-            if state == "ready":
+            ready, problem = sites.open(name)
+            if ready:
                 self.send_response(302)
-                self.send_header("Location", f"http://127.0.0.1:{sites.port(name)}/")
+                self.send_header("Location", sites.address(name))
                 self.end_headers()
             else:
-                self.page(sites.titles[name], f"<p>{html.escape(state) or '正在启动，要等几秒……'}</p><p><a href=/>回目录</a></p>", "" if state else WAITING)
+                self.page(sites.titles[name], f"<p>{html.escape(problem) or '正在启动，要等几秒……'}</p><p><a href=/>回目录</a></p>", "" if problem else WAITING)
         elif name:
             self.send_error(404)
         else:
@@ -116,6 +122,8 @@ def main() -> int:
         print(f"错误：--port={first} 用不了，多半有别的程序占着：换一个，如 --port={first + 100}", file=sys.stderr)
         return 2
     server.daemon_threads, server.sites = True, Sites(first)
+    for number in (signal.SIGINT, signal.SIGTERM):                  # kill 与 Ctrl-C 一样，停下全部
+        signal.signal(number, signal.default_int_handler)
     print(f"网页在 http://127.0.0.1:{first} ，按 Ctrl-C 停下", flush=True)
     try:
         server.serve_forever()

@@ -91,7 +91,8 @@ async def in_chinese(request, call_next):
 
 def serve(page: gr.Blocks, port: int, css: str = "") -> None:
     """在 http://127.0.0.1:port 给出 page，到 Ctrl-C 为止。端口用不了时抛出 UserError。"""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):                  # kill 与 Ctrl-C 一样：临时文件也要删
+        signal.signal(number, signal.default_int_handler)
     try:
         page.queue(max_size=16).launch(
             server_name="127.0.0.1", server_port=port, share=False, ssr_mode=False, run_history=False, prevent_thread_lock=True, quiet=True,
