@@ -28,7 +28,19 @@ FOLDER = tempfile.TemporaryDirectory(prefix="web-")         # 传来的文件落
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": FOLDER.name} | dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1")
 THEME = gr.themes.Soft(primary_hue="orange", font=["system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif"], font_mono=["monospace"])
 UPLOAD = 30 * 2 ** 20       # 一张照片至多这么多字节；像素的上限由 open_picture 说
-CHINESE = b"<script>Object.defineProperty(navigator, 'language', {value: 'zh-CN'}); document.documentElement.lang = 'zh-CN'</script>"
+# Gradio 自己的字跟着浏览器的语言走，告诉它是中文；写死成英文的几处另外换掉
+CHINESE = """<script>
+Object.defineProperty(navigator, 'language', {value: 'zh-CN'}); document.documentElement.lang = 'zh-CN';
+const words = [[/^Error$/, '错误'], [/^File.s. exceed the maximum allowed size of (\\d+).*?: /, '照片太大，至多 $1 MB：'], [/^Remove Image$/, '去掉'],
+  [/^Upload file$/, '选一张'], [/^Capture from camera$/, '拍一张'], [/^Paste from clipboard$/, '粘贴'], [/^Fullscreen$/, '全屏'], [/^range slider for /, '']];
+const chinese = text => words.reduce((text, [from, to]) => text.replace(from, to), text);
+new MutationObserver(() => {
+  for (const node of document.querySelectorAll('.toast-title, .toast-message-text'))
+    if (node.firstChild && chinese(node.innerText) != node.innerText) node.firstChild.nodeValue = chinese(node.innerText);
+  for (const node of document.querySelectorAll('[title], [aria-label]')) for (const name of ['title', 'aria-label'])
+    if (node.hasAttribute(name) && chinese(node.getAttribute(name)) != node.getAttribute(name)) node.setAttribute(name, chinese(node.getAttribute(name)));
+}).observe(document.documentElement, {childList: true, subtree: true});
+</script>""".encode()
 
 
 def photo_box(label: str, shown_only: bool = False, **options) -> gr.Image:
@@ -81,7 +93,7 @@ def answer(work):
 
 
 async def in_chinese(request, call_next):
-    """Gradio 自己的那些字跟着浏览器的语言走：在网页的开头告诉它是中文。"""
+    """在网页的开头加上 CHINESE。"""
     response = await call_next(request)
     if not response.headers.get("content-type", "").startswith("text/html"):
         return response

@@ -28,7 +28,7 @@ need = pytest.mark.skipif(not importlib.util.find_spec("gradio") or not find_bro
                           reason="没有 Gradio（pip install -r requirements-web.txt），或没有 Chromium、Chrome")
 DESKTOP, PHONE = (1280, 900), (390, 844)
 CLICK = "[...document.querySelectorAll('button')].find(button => button.innerText.trim() == {}).click()"
-TOASTS = "[...document.querySelectorAll('.toast-text')].map(toast => toast.innerText).join('\\n')"
+TOASTS = "[...document.querySelectorAll('.toast-message-text')].map(toast => toast.innerText).join('\\n')"
 SHOWN = "[...document.querySelectorAll('img')].filter(image => image.src.startsWith('data:') && image.naturalWidth > 8).length"
 
 
@@ -112,7 +112,7 @@ def test_cat_or_dog(tmp_path):
         page.evaluate(CLICK.format("'看一看'"))                      # 同一张再看一次：文件早已删了
         time.sleep(2)
         assert page.evaluate(TOASTS) == ""
-        page.evaluate("document.querySelector('[title=\"Remove Image\"]').click()")
+        page.evaluate("document.querySelector('[title=去掉]').click()")
         page.wait_for("document.querySelector('input[type=file]')")
         page.put(other)
         page.wait_for("document.body.innerText.includes('都不像')")
@@ -146,7 +146,7 @@ def test_hostile_files_get_the_line_of_the_command(tmp_path):
     with page_of("chapter6", tmp_path) as page:
         for name, line in expected.items():
             page.evaluate("document.querySelectorAll('.toast-close').forEach(close => close.click())")
-            page.evaluate("document.querySelector('[title=\"Remove Image\"]')?.click()")
+            page.evaluate("document.querySelector('[title=去掉]')?.click()")
             page.wait_for(f"document.querySelector('input[type=file]') && {TOASTS} == ''")
             page.put(folder / name)
             if line:
@@ -155,10 +155,10 @@ def test_hostile_files_get_the_line_of_the_command(tmp_path):
             else:
                 page.wait_for(f"{SHOWN} == 2")
         (folder / "large.jpg").write_bytes(bytes(31 * 2 ** 20))
-        page.evaluate("document.querySelector('[title=\"Remove Image\"]')?.click()")
+        page.evaluate("document.querySelector('[title=去掉]')?.click()")
         page.wait_for("document.querySelector('input[type=file]')")
         page.put(folder / "large.jpg")
-        page.wait_for(f"{TOASTS}.includes('30')")
+        page.wait_for(f"{TOASTS}.includes('照片太大，至多 30 MB：\"large.jpg\"')")
         assert page.evaluate("window.hacked") is None
 
 
