@@ -113,7 +113,7 @@ def test_cat_or_dog(tmp_path):
         time.sleep(2)
         assert page.evaluate(TOASTS) == ""
         page.evaluate("document.querySelector('[title=去掉]').click()")
-        page.wait_for("document.querySelector('input[type=file]')")
+        page.wait_for("!!document.querySelector('input[type=file]')")
         page.put(other)
         page.wait_for("document.body.innerText.includes('都不像')")
 
@@ -156,7 +156,7 @@ def test_hostile_files_get_the_line_of_the_command(tmp_path):
                 page.wait_for(f"{SHOWN} == 2")
         (folder / "large.jpg").write_bytes(bytes(31 * 2 ** 20))
         page.evaluate("document.querySelector('[title=去掉]')?.click()")
-        page.wait_for("document.querySelector('input[type=file]')")
+        page.wait_for("!!document.querySelector('input[type=file]')")
         page.put(folder / "large.jpg")
         page.wait_for(f"{TOASTS}.includes('照片太大，至多 30 MB：\"large.jpg\"')")
         assert page.evaluate("window.hacked") is None
@@ -200,7 +200,7 @@ def test_a_poem_is_written_character_by_character(tmp_path):
         page.evaluate("""window.seen = []; new MutationObserver(() => {
             const draft = document.querySelector('.drafts p'); if (draft) seen.push(draft.innerText) }).observe(document.body, {childList: true, subtree: true})""")
         page.evaluate(CLICK.format("'写'"))
-        page.wait_for("document.querySelector('.poem')")
+        page.wait_for("!!document.querySelector('.poem')")
         assert page.evaluate("document.querySelector('.poem').getAttribute('aria-label')") == "".join(written)
         assert page.evaluate("getComputedStyle(document.querySelector('.poem')).writingMode") == "vertical-rl"
         drafts = list(dict.fromkeys(page.evaluate("seen")))
@@ -212,7 +212,7 @@ def test_a_photo_and_a_scene_are_described(tmp_path):
     photo = ROOT / "chapter10/data/photos/dog.jpg"
     with page_of("chapter10", tmp_path) as page:
         page.put(photo)
-        page.wait_for("document.querySelector('.said h2')")
+        page.wait_for("!!document.querySelector('.said h2')")
         sentence = page.evaluate("document.querySelector('.said h2').innerText")
         assert sentence in command("chapter10", "generate", f"--test-img={photo}")
         assert page.evaluate("document.querySelectorAll('.words img').length") > 2
@@ -228,7 +228,7 @@ def test_the_start_page_opens_them_and_stops_them(tmp_path):
         page.wait_for("[...document.querySelectorAll('main img')].every(image => image.naturalWidth > 8)")
         assert page.evaluate("document.querySelectorAll('main a').length") == len(projects())
         page.evaluate("document.querySelectorAll('main a')[3].click()")         # 第9章
-        page.wait_for("document.querySelector('gradio-app .sheet')")
+        page.wait_for("!!document.querySelector('gradio-app .sheet')")
         assert page.evaluate("location.port") == str(port + 9)
         assert [url for url in page.outside(port) if not url.startswith(f"http://127.0.0.1:{port + 9}/")] == []
     with socket.socket() as probe:
