@@ -197,14 +197,15 @@ def test_a_photo_becomes_a_painting(tmp_path):
 def test_a_poem_is_written_character_by_character(tmp_path):
     written = command("chapter9", "gen", "--start-words=深度学习", "--acrostic", "--form=七绝", "--rhyme", "--tones").split()
     with page_of("chapter9", tmp_path) as page:
+        page.wait_for("!!document.querySelector('.poem')")           # 打开时先写一首
         page.evaluate("""window.seen = []; new MutationObserver(() => {
             const draft = document.querySelector('.drafts p'); if (draft) seen.push(draft.innerText) }).observe(document.body, {childList: true, subtree: true})""")
         page.evaluate(CLICK.format("'写'"))
-        page.wait_for("!!document.querySelector('.poem')")
+        page.wait_for("seen.length > 2 && !!document.querySelector('.poem')")
         assert page.evaluate("document.querySelector('.poem').getAttribute('aria-label')") == "".join(written)
         assert page.evaluate("getComputedStyle(document.querySelector('.poem')).writingMode") == "vertical-rl"
         drafts = list(dict.fromkeys(page.evaluate("seen")))
-        assert len(drafts) > 2 and all(later.startswith(sooner) for sooner, later in zip(drafts, drafts[1:]))
+        assert len(drafts) > 1 and all(later.startswith(sooner) for sooner, later in zip(drafts, drafts[1:]))
 
 
 @need
