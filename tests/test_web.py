@@ -199,7 +199,7 @@ def test_a_poem_is_written_character_by_character(tmp_path):
     with page_of("chapter9", tmp_path) as page:
         page.wait_for("!!document.querySelector('.poem')")           # 打开时先写一首
         page.evaluate("""window.seen = []; new MutationObserver(() => {
-            const draft = document.querySelector('.drafts p'); if (draft) seen.push(draft.innerText) }).observe(document.body, {childList: true, subtree: true})""")
+            const draft = document.querySelector('.drafts p'); if (draft) seen.push(draft.innerText) }).observe(document.body, {childList: true, characterData: true, subtree: true})""")
         page.evaluate(CLICK.format("'写'"))
         page.wait_for("seen.length > 2 && !!document.querySelector('.poem')")
         assert page.evaluate("document.querySelector('.poem').getAttribute('aria-label')") == "".join(written)
