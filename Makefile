@@ -6,14 +6,15 @@
 # make docs       由 docs/migration.toml 重新生成 docs/migration.md
 # make visdom     取齐 visdom 的网页脚本（要有 npm），在 8097 端口启动服务器
 # make accelerator 有加速卡时，看 README 说的在它上面是否成立（tests/accelerator.py）
-# make sync-utils 把 chapter6/utils、读图的代码和各项目相同的测试抄到其余项目，把 chapter2/checks.py 抄到第 3–5 章
+# make web        五个项目的网页（第一次要装 Gradio），目录在 http://127.0.0.1:8000
+# make sync-utils 把 chapter6/utils、读图的代码、网页的公共部分和各项目相同的测试抄到其余项目，把 chapter2/checks.py 抄到第 3–5 章
 
 PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.ready
 SITE := .venv/.site
 
-.PHONY: demo test lab site notebooks docs visdom accelerator sync-utils
+.PHONY: demo test lab site notebooks docs visdom web accelerator sync-utils
 
 demo: $(READY)
 	$(PY) demo.py
@@ -41,9 +42,13 @@ visdom: $(READY)
 accelerator: $(READY)
 	$(PY) tests/accelerator.py
 
+web: .venv/.web
+	$(PY) web.py
+
 sync-utils:
 	for project in chapter7 chapter8 chapter9 chapter10; do \
 		rm -f $$project/utils/*.py && cp chapter6/utils/*.py $$project/utils/ && \
+		cp chapter6/page.py chapter6/requirements-web.txt $$project/ && \
 		cp chapter6/tests/helpers.py chapter6/tests/test_reliability.py $$project/tests/; \
 	done
 	for project in chapter7 chapter8 chapter10; do cp chapter6/data/pictures.py $$project/data/; done
@@ -60,4 +65,8 @@ $(READY): requirements.txt
 $(SITE): docs/site/requirements.txt
 	test -x $(PY) || $(PYTHON) -m venv .venv
 	$(PY) -m pip install -r docs/site/requirements.txt
+	touch $@
+
+.venv/.web: $(READY) requirements-web.txt
+	$(PY) -m pip install -r requirements-web.txt
 	touch $@

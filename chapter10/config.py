@@ -49,3 +49,4 @@ class Config(BaseConfig):
     max_caption_length: Annotated[int, Range(1)] = 40  # 一句最多几个词
     length_norm: Annotated[float, Range(0, 10)] = 0.7  # 候选按「对数概率 ÷ 长度的几次方」排名，0 为不除
     picture: str = ""  # generate、test 把图片和描述画成一张图存到这里，空为不存
+    port: Annotated[int, Range(1024, 65535)] = 8010  # web 的网页在本机的这个端口上

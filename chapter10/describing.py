@@ -14,6 +14,7 @@ from data.pictures import find_pictures
 from search import Candidate, log_probs
 from utils import Runtime, UserError
 
+SHOWN = 3                               # 每张图显示几个候选
 PHOTOS = "photos"                       # 随书的权重里，认得照片的那一份；其余的认得画出来的场景
 OUR_SCENES, OUR_PHOTOS = (SHIPPED.with_name("data") / name for name in ("examples", "photos"))      # 随书的图
 

@@ -1,4 +1,4 @@
-"""图像描述：python main.py train | generate | test | prepare | help"""
+"""图像描述：python main.py train | generate | test | web | prepare | help"""
 
 import math
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from data.lookup import locate
 from data.pictures import check_picture, complain
 from data.prepare import load_items, load_scenes, load_split
 from data.prepare import prepare as prepare_data
-from describing import describe, things_to_describe
+from describing import SHOWN, describe, things_to_describe
 from metrics import bleu, cider
 from pictures import draw_looks, draw_sheet, smallest
 from report import print_report
@@ -39,7 +39,6 @@ from utils import Job, Runtime, legible, load_state, run, say, seed_step, setup
 
 FIXED = (*MODEL_OPTIONS, *IMAGE_OPTIONS, "batch_size", "seed", "min_appear", "max_words", "model_path")   # 接着训练时不能换的选项
 SAMPLES = 6                 # 每轮给验证集的前几张图写描述，看看进步
-CANDIDATES = 3              # generate 每张图显示几个候选
 EVALUATE_BATCH = 100        # 评价时一批几张图
 
 
@@ -117,7 +116,7 @@ def generate(opt: Config) -> None:
         for one in describe(captioner, paths, opt, runtime, bad):
             described.append((captioner, one))
             print(here(one.path))
-            for i, candidate in enumerate(one.candidates[:CANDIDATES]):
+            for i, candidate in enumerate(one.candidates[:SHOWN]):
                 words = captioner.vocabulary.decode(candidate.ids)
                 print(f"  {candidate.score:7.3f}  {join(words)}")
                 if i == 0 and words:
@@ -147,6 +146,12 @@ def test(opt: Config) -> None:
     if opt.picture:
         draw_sheet(paths, written, scenes, opt.picture)
         print(f"图存到 {legible(opt.picture)}")
+
+
+def web(opt: Config) -> None:
+    """打开一个网页，给不写程序的人用：先 pip install -r requirements-web.txt"""
+    from web import show
+    show(opt)
 
 
 def prepare(opt: Config) -> None:
@@ -187,4 +192,4 @@ def show_samples(written: list[list[str]], items: list, job: Job) -> None:
 
 
 if __name__ == "__main__":
-    run({"train": train, "generate": generate, "test": test, "prepare": prepare}, Config)
+    run({"train": train, "generate": generate, "test": test, "web": web, "prepare": prepare}, Config)

@@ -68,14 +68,11 @@ def draw_looks(described: list[tuple[Captioner, Described]], target: str) -> Non
 
 def strip(captioner: Captioner, described: Described) -> Image.Image:
     """一张图的一段，每个词下面是它的概率，不到 DOUBT 的是红字。"""
-    best, words = described.candidates[0], captioner.vocabulary.decode(described.candidates[0].ids)
-    pixels = read_image(described.path, captioner.scale_size, captioner.img_size).permute(1, 2, 0).numpy()      # (S, S, 3)
-    image = Image.fromarray(pixels).resize((PANEL, PANEL), Image.Resampling.BICUBIC)
-    panels = [(lit(image, look), word, prob) for look, word, prob in zip(best.looks, words, described.probs)]
+    image, panels = looks(captioner, described)
     rows = max(1, -(-(len(panels) + 1) // PANELS))
     whole = Image.new("RGB", (PANELS * PANEL, LINE + 8 + rows * ROW), "white")
     pen, letters, small = ImageDraw.Draw(whole), font(15), font(12)
-    pen.text((4, 4), join(words), UNKNOWN, letters)
+    pen.text((4, 4), join(captioner.vocabulary.decode(described.candidates[0].ids)), UNKNOWN, letters)
     for place, (panel, word, prob) in enumerate([(image, "", 1), *panels]):
         x, y = place % PANELS * PANEL, LINE + 8 + place // PANELS * ROW
         whole.paste(panel, (x + 1, y))
@@ -83,6 +80,14 @@ def strip(captioner: Captioner, described: Described) -> Image.Image:
         if word:
             pen.text((x + PANEL / 2, y + PANEL + LINE), f"{prob:.0%}", WRONG if prob < DOUBT else UNKNOWN, small, anchor="ma")
     return whole
+
+
+def looks(captioner: Captioner, described: Described) -> tuple[Image.Image, list[tuple[Image.Image, str, float]]]:
+    """网络看的那一块图，和最好的一句里每个词的 (写它时看的地方, 词, 概率)。没有注意力的网络，后者是空的。"""
+    best, words = described.candidates[0], captioner.vocabulary.decode(described.candidates[0].ids)
+    pixels = read_image(described.path, captioner.scale_size, captioner.img_size).permute(1, 2, 0).numpy()      # (S, S, 3)
+    image = Image.fromarray(pixels).resize((PANEL, PANEL), Image.Resampling.BICUBIC)
+    return image, [(lit(image, look), word, prob) for look, word, prob in zip(best.looks, words, described.probs)]
 
 
 def smallest(count: int) -> tuple[int, int]:

@@ -87,3 +87,9 @@ def score(model: BasicModule, images: t.Tensor, runtime: Runtime, cpu_bf16: bool
     with runtime.autocast(cpu_bf16):
         scores = t.stack([model(x), model(x.flip(3))])          # (2, B, 类别数)
     return scores.float().mean(0).cpu()
+
+
+@t.inference_mode()
+def shares(model: BasicModule, images: t.Tensor, temperature: float, opt: Config, runtime: Runtime) -> t.Tensor:
+    """(B, 4, H, W) 的 uint8 → (B, 类别数)：校准过的各类的概率。"""
+    return (score(model, images, runtime, opt.cpu_bf16) / temperature).softmax(1)

@@ -47,3 +47,4 @@ class Config(BaseConfig):
     path: str = "data/test"  # predict 要判断的图片、文件夹，或 'photos/*.jpg'
     doubt: Annotated[float, Range(0, 1)] = 0.1  # ImageNet 网络给猫狗各品种的概率加起来不到它，predict 就说都不像；0 为不看
     picture: str = ""  # predict 把图片和判断拼成一张图存到这里，空为不存
+    port: Annotated[int, Range(1024, 65535)] = 8006  # web 的网页在本机的这个端口上

@@ -1,4 +1,4 @@
-"""猫狗分类：python main.py train | val | test | predict | prepare | help"""
+"""猫狗分类：python main.py train | val | test | predict | web | prepare | help"""
 
 import copy
 import math
@@ -158,6 +158,12 @@ def prepare(opt: Config) -> None:
     prepare_data(opt.source)
 
 
+def web(opt: Config) -> None:
+    """打开一个网页，给不写程序的人用：先 pip install -r requirements-web.txt"""
+    from web import show
+    show(opt)
+
+
 @t.inference_mode()
 def evaluate(model: t.nn.Module, dataset: DogCat, opt: Config, runtime) -> list[Part]:
     """dataset 的结果：先是全部，有几处图片时接着是各处的。几个进程各算一部分，再合起来。"""
@@ -182,4 +188,4 @@ def plain_loader(part, opt: Config, dataset: DogCat | None = None) -> DataLoader
 
 
 if __name__ == "__main__":
-    run({"train": train, "val": val, "test": test, "predict": predict, "prepare": prepare}, Config)
+    run({"train": train, "val": val, "test": test, "predict": predict, "web": web, "prepare": prepare}, Config)

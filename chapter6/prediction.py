@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from classifier import score
+from classifier import shares
 from config import Config
 from data import CLASSES
 from data.dataset import read_rows
@@ -45,12 +45,11 @@ class Readable(Dataset):
         return len(self.files)
 
 
-@t.inference_mode()
 def judge(images: Readable, model: BasicModule, temperature: float, opt: Config, runtime: Runtime) -> Iterator[tuple]:
     """逐批给出 (图 (B, 4, S, S)，各类的概率 (B, 类别数)，各张读不出来的话；读得出来的为空)。"""
     loader = DataLoader(images, opt.batch_size, num_workers=opt.num_workers)
     for batch, problems in tqdm(batches(loader), "判断", len(loader), leave=False, delay=1):
-        yield batch, (score(model, batch, runtime, opt.cpu_bf16) / temperature).softmax(1), problems
+        yield batch, shares(model, batch, temperature, opt, runtime), problems
 
 
 def write_table(rows: list[tuple[int, list[float]]], path: str) -> None:

@@ -29,18 +29,22 @@ class Stranger:
         self.model = EfficientNetLite0(1000).to(runtime.device).eval()
         self.model.load_state_dict(weights)
 
-    @t.inference_mode()
     def names(self, images: t.Tensor) -> list[str]:
         """(B, 4, H, W) 的 uint8 → 各张像是什么（ImageNet 的英文类名）；像猫狗的、图画都是空的。"""
+        return [name for _, name in self.look(images)]
+
+    @t.inference_mode()
+    def look(self, images: t.Tensor) -> list[tuple[float, str]]:
+        """各张的 (猫狗各品种的概率之和, 像是什么，同 names)。不怀疑时是 (1, "")。"""
         if self.model is None:
-            return [""] * len(images)
+            return [(1.0, "")] * len(images)
         x = to_input(images.to(self.runtime.device), self.model.mean, self.model.std)
         x = t.nn.functional.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
         with self.runtime.autocast():
             shares = self.model(x).float().softmax(1).cpu()
         known = shares[:, [i for name in CLASSES for i in KNOWN[name]]].sum(1)
         doubted = (known < self.limit) & ~is_drawn(images)
-        return [categories()[row.argmax()] if doubt else "" for row, doubt in zip(shares, doubted)]
+        return [(share, categories()[row.argmax()] if doubt else "") for share, row, doubt in zip(known.tolist(), shares, doubted)]
 
 
 def is_drawn(images: t.Tensor) -> t.Tensor:

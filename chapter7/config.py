@@ -57,3 +57,4 @@ class Config(BaseConfig):
     save_ref: str = ""  # evaluate 把对照特征的均值和协方差存到这个 .pth，以后不要图片也能算 FID；空为不存
     vgg_path: str = ""  # evaluate 再用 VGG16 量一遍：第8章 prepare 得到的 checkpoints/vgg16.pth；空为不量
     nearest_img: str = "nearest.png"  # evaluate 把最像训练图的几张存到这里
+    port: Annotated[int, Range(1024, 65535)] = 8007  # web 的网页在本机的这个端口上

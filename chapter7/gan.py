@@ -8,9 +8,9 @@ from torch import nn
 
 import models
 from config import Config
-from data import to_picture
+from data import to_input, to_picture
 from losses import LOSSES
-from utils import Runtime, UserError, load_checkpoint, load_state, saved_config
+from utils import Runtime, UserError, load_checkpoint, load_state, saved_config, seed_step
 
 PROJECT = "avatar"
 SHIPPED = {"netg": Path(__file__).parent / "checkpoints" / "netg.pth",
@@ -130,3 +130,16 @@ def sample(netg: nn.Module, noise: t.Tensor, runtime: Runtime, batch_size: int) 
             images = netg(part.to(runtime.device))
         pictures.append(to_picture(images).cpu())
     return t.cat(pictures)
+
+
+@t.inference_mode()
+def draw(netg: nn.Module, netd: nn.Module, opt: Config, runtime: Runtime) -> tuple[t.Tensor, t.Tensor]:
+    """照 opt 画 gen_num 张头像，返回它们的噪声 (N, nz) 和图片 (N, 3, S, S) 的 uint8。gen_search_num > 0 时，先画那么多张，留下判别器打分最高的。"""
+    seed_step(opt.seed)
+    noise = t.randn(opt.gen_search_num or opt.gen_num, opt.nz) * opt.gen_std + opt.gen_mean
+    pictures = sample(netg, noise, runtime, opt.batch_size)
+    best = t.arange(opt.gen_num)
+    if opt.gen_search_num:
+        scores = t.cat([netd(to_input(part.to(runtime.device))).cpu() for part in pictures.split(opt.batch_size)])
+        best = scores.topk(opt.gen_num).indices
+    return noise[best], pictures[best]

@@ -1,4 +1,4 @@
-"""动漫头像：python main.py train | generate | evaluate | prepare | help"""
+"""动漫头像：python main.py train | generate | evaluate | web | prepare | help"""
 
 import copy
 from pathlib import Path
@@ -19,6 +19,7 @@ from gan import (
     build_netd,
     build_netg,
     calibrate,
+    draw,
     load_pair,
     load_part,
     portable,
@@ -154,22 +155,15 @@ def generate(opt: Config) -> None:
     if opt.interpolate:
         check_picture(animation, "--gen-img", size=(opt.image_size,) * 2)
     check_picture(opt.gen_img, "--gen-img", size=grid_size(opt.interpolate or opt.gen_num, opt.image_size, columns))
-    seed_step(opt.seed)
-    noise = t.randn(opt.gen_search_num or opt.gen_num, opt.nz) * opt.gen_std + opt.gen_mean
-    pictures = sample(netg, noise, runtime, opt.batch_size)
-    best = t.arange(opt.gen_num)
-    if opt.gen_search_num:
-        with t.inference_mode():
-            scores = t.cat([netd(to_input(part.to(runtime.device))).cpu() for part in pictures.split(opt.batch_size)])
-        best = scores.topk(opt.gen_num).indices
+    noise, pictures = draw(netg, netd, opt, runtime)
     if opt.interpolate:
-        path = walk(noise[best[0]], noise[best[-1]], opt.interpolate)
+        path = walk(noise[0], noise[-1], opt.interpolate)
         frames = sample(netg, path, runtime, opt.batch_size)
         save_picture(grid(frames, columns), opt.gen_img, "--gen-img")
         save_animation(frames, animation, "--gen-img")
         print(f"两张之间的 {opt.interpolate} 步存到 {opt.gen_img} 和 {animation.as_posix()}")
         return
-    save_picture(grid(pictures[best]), opt.gen_img, "--gen-img")
+    save_picture(grid(pictures), opt.gen_img, "--gen-img")
     print(f"{f'从 {opt.gen_search_num} 张里挑出' if opt.gen_search_num else '生成'} {opt.gen_num} 张，存到 {opt.gen_img}")
 
 
@@ -180,10 +174,16 @@ def evaluate(opt: Config) -> None:
     report(netg, opt, runtime)
 
 
+def web(opt: Config) -> None:
+    """打开一个网页，给不写程序的人用：先 pip install -r requirements-web.txt"""
+    from web import show
+    show(opt)
+
+
 def prepare(opt: Config) -> None:
     """检查自带的头像；--num=20000 画更多；--source=文件夹或 zip，检查自己的图片"""
     prepare_data(opt.num, opt.source)
 
 
 if __name__ == "__main__":
-    run({"train": train, "generate": generate, "evaluate": evaluate, "prepare": prepare}, Config)
+    run({"train": train, "generate": generate, "evaluate": evaluate, "web": web, "prepare": prepare}, Config)

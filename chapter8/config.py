@@ -49,3 +49,4 @@ class Config(BaseConfig):
     preserve_color: bool = False  # 只取画的明暗和笔触，颜色仍用照片的
     steady: bool = False  # 几张图是一段动画的各帧（一样大）：归一化用共同的统计量，颜色不闪；动画文件总是这样
     tile_size: Annotated[int, Range(128)] = 1024  # 图比它大时分块画，每块这么大；内存不够就减小
+    port: Annotated[int, Range(1024, 65535)] = 8008  # web 的网页在本机的这个端口上

@@ -1,4 +1,4 @@
-"""风格迁移：python main.py train | stylize | evaluate | prepare | help"""
+"""风格迁移：python main.py train | stylize | evaluate | web | prepare | help"""
 
 import copy
 import math
@@ -127,6 +127,12 @@ def stylize(opt: Config) -> None:
     complain(bad)
 
 
+def web(opt: Config) -> None:
+    """打开一个网页，给不写程序的人用：先 pip install -r requirements-web.txt"""
+    from web import show
+    show(opt)
+
+
 def evaluate(opt: Config) -> None:
     """在没训练过的照片上，比较网络、Gatys 的办法和照片本身的损失"""
     runtime = setup(opt.use_gpu)
@@ -166,4 +172,4 @@ def update_average(average: t.nn.Module, net: t.nn.Module, keep: float) -> None:
 
 
 if __name__ == "__main__":
-    run({"train": train, "stylize": stylize, "evaluate": evaluate, "prepare": prepare}, Config)
+    run({"train": train, "stylize": stylize, "evaluate": evaluate, "web": web, "prepare": prepare}, Config)

@@ -1,5 +1,6 @@
 """造出、载入和存下一种风格的网络；读画和留出的照片。"""
 
+import csv
 from pathlib import Path
 
 import torch as t
@@ -27,7 +28,7 @@ def load_net(opt: Config) -> TransformerNet:
     """
     path = Path(opt.model_path or DEFAULT)
     if not path.suffix and not path.exists():
-        names = sorted(item.stem for item in SHIPPED.glob("*.json") if item.stem != "vgg16")
+        names = shipped_styles()
         if path.name not in names:
             raise UserError(f"没有叫 {opt.model_path} 的风格：--model-path 可以是 {'、'.join(names)}，或训练得到的 style.pth")
         path = SHIPPED / f"{path.name}.pth"
@@ -41,6 +42,14 @@ def load_net(opt: Config) -> TransformerNet:
     net = TransformerNet(opt.width)
     load_state(net, content["average" if "average" in content else "model"], path)      # 断点里是 average
     return net.eval()
+
+
+def shipped_styles() -> dict[str, str]:
+    """自带的风格：名字 → 那幅画的题目。"""
+    with open(HERE / "data" / "sources.csv", encoding="utf-8", newline="") as file:
+        titles = {Path(row["file"]).stem: row["title"] for row in csv.DictReader(file)}
+    names = sorted(item.stem for item in SHIPPED.glob("*.json") if item.stem != "vgg16")
+    return {name: titles.get(name, name) for name in names}
 
 
 def new_net(opt: Config) -> TransformerNet:

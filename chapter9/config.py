@@ -55,3 +55,4 @@ class Config(BaseConfig):
     top_k: Annotated[int, Range(0)] = 0  # 只在最可能的 k 个字里抽，0 为不限
     top_p: Annotated[float, Range(0, 1)] = 0.9  # 只在累计概率达到 p 的字里抽，1 为不限
     num: Annotated[int, Range(1)] = 1  # 一次写几首
+    port: Annotated[int, Range(1024, 65535)] = 8009  # web 的网页在本机的这个端口上

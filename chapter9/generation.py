@@ -1,6 +1,7 @@
 """作诗：逐字抽样，每一步先按规矩划掉不许写的字。一批诗同时往下写。"""
 
 import warnings
+from collections.abc import Iterator
 
 import torch as t
 from torch.nn import functional as F
@@ -11,6 +12,11 @@ from rules import lines_of
 warnings.filterwarnings("ignore", "TF32 acceleration on top of oneDNN")      # 下面关掉 oneDNN 时，torch 总要说一句不相干的话
 HEAD = 256              # 累计概率先只看最可能的这么多个：把几千个字全排好序，比网络走一步还慢
 COLDEST = 1e-3          # 比这还低，抽到的总是得分最高的字，得分除以它却会溢出
+
+
+def sampling(opt) -> dict:
+    """选项里怎样抽字的几项，是 write 的后几个参数。"""
+    return {"temperature": opt.temperature, "top_k": opt.top_k, "top_p": opt.top_p, "seed": opt.seed}
 
 
 def pick(logits: t.Tensor, temperature: float, top_k: int, top_p: float,
@@ -40,14 +46,16 @@ def compose(model: t.nn.Module, vocabulary: Vocabulary, rules: list, prefix: str
             **sampling) -> list[str]:
     """与 generate 相同，但每首先写 candidates 首，留下 fluency 最高的；有重复句子的排在最后。"""
     poems = generate(model, vocabulary, [rule for rule in rules for _ in range(candidates)], prefix, **sampling)
-    if candidates == 1:
-        return poems
+    return [best(model, vocabulary, poems[i:i + candidates], prefix) for i in range(0, len(poems), candidates)]
 
+
+def best(model: t.nn.Module, vocabulary: Vocabulary, poems: list[str], prefix: str = "") -> str:
+    """几首里留下哪一首，见 compose。"""
     def rank(poem: str) -> tuple[bool, float]:
         lines = lines_of(poem)
         return len(set(lines)) == len(lines), fluency(model, vocabulary, poem, prefix)
 
-    return [max(poems[i:i + candidates], key=rank) for i in range(0, len(poems), candidates)]
+    return poems[0] if len(poems) == 1 else max(poems, key=rank)
 
 
 @t.inference_mode()
@@ -59,10 +67,16 @@ def fluency(model: t.nn.Module, vocabulary: Vocabulary, poem: str, prefix: str =
     return -F.cross_entropy(scores[0, before - 1:].float(), ids[0, before:]).item()
 
 
+def generate(*arguments, **options) -> list[str]:
+    """作一批诗，返回各首的文字。参数同 write。"""
+    *_, poems = write(*arguments, **options)
+    return poems
+
+
 @t.inference_mode()
-def generate(model: t.nn.Module, vocabulary: Vocabulary, rules: list, prefix: str = "",
-             temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0) -> list[str]:
-    """按 `rules`（一首一个）作一批诗，返回各首的文字。
+def write(model: t.nn.Module, vocabulary: Vocabulary, rules: list, prefix: str = "",
+          temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0) -> Iterator[list[str]]:
+    """按 `rules`（一首一个）同时作一批诗，每走一步给出各首写到了哪里，最后一次是写完的。
 
     `prefix` 是意境：接在 <START> 之后先读进状态，诗从它后面写起，它自己不算诗的一部分。
     """
@@ -79,7 +93,8 @@ def generate(model: t.nn.Module, vocabulary: Vocabulary, rules: list, prefix: st
         masks = [None if done[i] else rule.allowed(written[i]) for i, rule in enumerate(rules)]
         done = [mask is None for mask in masks]
         if all(done):
-            return [vocabulary.decode(rule.finish(poem)) for rule, poem in zip(rules, written)]
+            yield [vocabulary.decode(rule.finish(poem)) for rule, poem in zip(rules, written)]
+            return
         ended = rules[0].masks.only(EOP)
         allowed = t.stack([ended if mask is None else mask for mask in masks]).to(device)  # (B, V)
         scores = logits[:, -1].float().masked_fill(~allowed, -t.inf)
@@ -90,3 +105,4 @@ def generate(model: t.nn.Module, vocabulary: Vocabulary, rules: list, prefix: st
             elif not done[i]:
                 written[i].append(token)
         ids = tokens[:, None]                                   # (B, 1)
+        yield [vocabulary.decode(poem) for poem in written]

@@ -1,4 +1,4 @@
-"""AI 诗人：python main.py train | gen | test | prepare | help"""
+"""AI 诗人：python main.py train | gen | test | web | prepare | help"""
 
 import math
 
@@ -7,9 +7,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from config import Config
-from data import SENTENCE_END, LengthBatchSampler, PoemDataset, Vocabulary, load_poems, split_poems
+from data import LengthBatchSampler, PoemDataset, Vocabulary, load_poems, split_poems
 from data.prepare import prepare as prepare_data
-from generation import compose, generate
+from generation import compose, generate, sampling
 from poet import (
     MODEL_OPTIONS,
     PROJECT,
@@ -20,7 +20,7 @@ from poet import (
     starting_point,
 )
 from prosody import is_regular
-from rules import FORMS, check_known, clean, layout, lines_of, make_rule
+from rules import FORMS, layout, lines_of, make_prefix, make_rule
 from utils import Job, UserError, load_state, run, say, seed_step, setup
 
 FIXED = (*MODEL_OPTIONS, "batch_size", "maxlen", "seed", "model_path")      # 接着训练时不能换的选项
@@ -83,14 +83,10 @@ def gen(opt: Config) -> None:
     """作诗"""
     runtime = setup(opt.use_gpu)
     model, vocabulary = load_model(opt, runtime.device)
-    prefix = clean(opt.prefix_words)
-    check_known(prefix, vocabulary, "--prefix-words")
-    if prefix and prefix[-1] not in SENTENCE_END:
-        prefix += "。"                                           # 意境念完了，诗才开始
-    rule = make_rule(opt, vocabulary)
+    rule, prefix = make_rule(opt, vocabulary), make_prefix(opt, vocabulary)
     for start in range(0, opt.num, TOGETHER):                       # 几十首一起写最快；再多也不更快，只占内存
-        for poem in compose(model, vocabulary, [rule] * min(TOGETHER, opt.num - start), prefix, opt.candidates,
-                            temperature=opt.temperature, top_k=opt.top_k, top_p=opt.top_p, seed=opt.seed + start):
+        rules = [rule] * min(TOGETHER, opt.num - start)
+        for poem in compose(model, vocabulary, rules, prefix, opt.candidates, **sampling(opt) | {"seed": opt.seed + start}):
             print(layout(poem), end="\n\n", flush=True)
 
 
@@ -109,8 +105,7 @@ def test(opt: Config) -> None:
     candidates = opt.candidates if "candidates" in opt.given else 1         # 800 首，各写 8 首要几分钟
     for form, (width, count) in FORMS.items():
         rules = [make_rule(Config(start_words=head, form=form, rhyme=opt.rhyme, tones=opt.tones), vocabulary) for head in heads]
-        poems = [lines_of(poem) for poem in compose(model, vocabulary, rules, "", candidates, temperature=opt.temperature,
-                                                    top_k=opt.top_k, top_p=opt.top_p, seed=opt.seed)]
+        poems = [lines_of(poem) for poem in compose(model, vocabulary, rules, "", candidates, **sampling(opt))]
         lines = [line for poem in poems for line in poem]
         exact = sum(has_form(poem, width, count) for poem in poems)
         copied = sum(line in known for line in lines) / len(lines)
@@ -123,6 +118,12 @@ def test(opt: Config) -> None:
 
 def has_form(lines: list[str], width: int, count: int) -> bool:
     return [len(line) for line in lines] == [width] * count
+
+
+def web(opt: Config) -> None:
+    """打开一个网页，给不写程序的人用：先 pip install -r requirements-web.txt"""
+    from web import show
+    show(opt)
 
 
 def prepare(opt: Config) -> None:
@@ -176,4 +177,4 @@ def evaluate(net: t.nn.Module, dataset: PoemDataset, batch_size: int, runtime) -
 
 
 if __name__ == "__main__":
-    run({"train": train, "gen": gen, "test": test, "prepare": prepare}, Config)
+    run({"train": train, "gen": gen, "test": test, "web": web, "prepare": prepare}, Config)

@@ -192,6 +192,13 @@ def make_rule(opt, vocabulary: Vocabulary):
     return FixedForm(masks, opt.form, start, heads, opt.rhyme, opt.tones)
 
 
+def make_prefix(opt, vocabulary: Vocabulary) -> str:
+    """选项里的意境，写成读给模型听的样子；有不认识的字时抛出 UserError。"""
+    prefix = clean(opt.prefix_words)
+    check_known(prefix, vocabulary, "--prefix-words")
+    return prefix + "。" if prefix and prefix[-1] not in SENTENCE_END else prefix       # 意境念完了，诗才开始
+
+
 def _check_form(text: str, opt) -> None:
     width, lines = FORMS[opt.form]
     if opt.acrostic:

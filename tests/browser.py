@@ -107,6 +107,25 @@ class Browser:
             time.sleep(0.2)
         raise TimeoutError(f"等了 {self.timeout:.0f} 秒：{script}")
 
+    def put(self, path: Path, selector: str = "input[type=file]") -> None:
+        """把一个文件交给页面上的（第一个）文件框，与拖进来、选中一样。"""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", files=[str(path)], nodeId=node)
+
+    def press(self, key: str, code: int = 0) -> None:
+        """按一下键盘上的 key（如 ArrowRight、Tab），code 是它的虚拟键码。"""
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+
+    def resize(self, width: int, height: int) -> None:
+        """页面的宽高，像素；390×844 是手机的。"""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def outside(self, port: int) -> list[str]:
+        """页面请求过的、不在 127.0.0.1:port 上的地址。"""
+        return [url for url in self.requested() if not url.startswith((f"http://127.0.0.1:{port}/", "data:", "about:", "blob:"))]
+
     def screenshot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 

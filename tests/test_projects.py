@@ -87,6 +87,16 @@ def test_utils_are_exact_copies(project):
     assert not copy.exists() or filecmp.cmp(copy, ROOT / "chapter6/data/pictures.py", shallow=False), "运行 make sync-utils"
 
 
+@pytest.mark.parametrize("project", projects(), ids=lambda path: path.name)
+def test_pages_share_what_is_not_their_own(project):
+    """各网页自己的只有 web.py，六十行以内，读得完。"""
+    _, different, missing = filecmp.cmpfiles(ROOT / "chapter6", project, ["page.py", "requirements-web.txt"], shallow=False)
+    assert not different + missing, "运行 make sync-utils"
+    assert filecmp.cmp(project / "requirements-web.txt", ROOT / "requirements-web.txt", shallow=False)
+    assert len((project / "web.py").read_text(encoding="utf-8").splitlines()) <= 60
+    assert 0 < (project / "checkpoints/web.webp").stat().st_size < 120_000         # README 里的截图
+
+
 @pytest.mark.parametrize("name", ["helpers.py", "test_reliability.py"])
 @pytest.mark.parametrize("project", projects(), ids=lambda path: path.name)
 def test_the_same_faults_are_tried_everywhere(project, name):

@@ -167,8 +167,12 @@ def fit(image: Image.Image, size: int) -> t.Tensor:
 
     整张都要看见：只取正中的正方形，站在一边的猫就不见了。
     """
+    image = image.resize((size, size), Image.Resampling.BILINEAR, seen_box(image))
+    return t.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+def seen_box(image: Image.Image) -> tuple[float, float, float, float]:
+    """fit 要看的那一块：左、上、右、下，像素。"""
     shape = [min(side, MAX_ASPECT * min(image.size)) for side in image.size]
     start = [(whole - part) / 2 for whole, part in zip(image.size, shape)]
-    box = (*start, *(begin + part for begin, part in zip(start, shape)))
-    image = image.resize((size, size), Image.Resampling.BILINEAR, box)
-    return t.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+    return (*start, *(begin + part for begin, part in zip(start, shape)))

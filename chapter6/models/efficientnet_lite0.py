@@ -82,11 +82,14 @@ class EfficientNetLite0(BasicModule):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: t.Tensor) -> t.Tensor:
+        return self._fc(self.maps(x).mean((2, 3)))      # (B, 类别数)
+
+    def maps(self, x: t.Tensor) -> t.Tensor:
+        """取平均之前，图的各处的特征。"""
         x = F.relu6(self._bn0(self._conv_stem(x)))      # (B, 32, H/2, W/2)
         for block in self._blocks:
             x = block(x)                                # 最后是 (B, 320, H/32, W/32)
-        x = F.relu6(self._bn1(self._conv_head(x)))      # (B, 1280, H/32, W/32)
-        return self._fc(x.mean((2, 3)))                 # (B, 类别数)
+        return F.relu6(self._bn1(self._conv_head(x)))   # (B, 1280, H/32, W/32)
 
     @classmethod
     def imagenet_weights(cls) -> dict[str, t.Tensor]:

@@ -47,9 +47,12 @@ class ResNet34(BasicModule):
                              *(ResidualBlock(outputs, outputs) for _ in range(blocks - 1)))
 
     def forward(self, x: t.Tensor) -> t.Tensor:
+        return self.fc(self.maps(x).mean((2, 3)))                           # (B, 类别数)
+
+    def maps(self, x: t.Tensor) -> t.Tensor:
+        """取平均之前，图的各处的特征。"""
         x = self.pre(x)                                                     # (B, 64, H/4, W/4)
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))           # (B, 512, H/32, W/32)
-        return self.fc(x.mean((2, 3)))                                      # (B, 类别数)
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))        # (B, 512, H/32, W/32)
 
     @classmethod
     def rename(cls, state: dict[str, t.Tensor]) -> dict[str, t.Tensor]:

@@ -492,6 +492,14 @@ def test_a_home_folder_and_values_after_a_space(place, monkeypatch, capsys):
     assert "runs/notes 里是别的东西" in fails(capsys, "train", *TRAIN, "--max-steps=1", "--env=notes")
 
 
+def test_a_page_without_gradio_says_what_to_install(capsys, monkeypatch):
+    for name in ("web", "page"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "gradio", None)                # 像没有装
+    assert "pip install -r requirements-web.txt" in fails(capsys, "web")
+    assert "gradio" in (PROJECT / "requirements-web.txt").read_text(encoding="utf-8")
+
+
 def test_help_without_documentation(capsys):
     run({"train": lambda opt: None}, Config, ["help"])                  # python -OO 去掉了文档
     assert "  train" in capsys.readouterr().out

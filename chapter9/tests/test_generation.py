@@ -3,7 +3,8 @@ import torch as t
 
 from config import Config
 from data import EOP, Vocabulary
-from generation import compose, fluency, generate, pick
+from generation import best, compose, fluency, generate, pick, sampling
+from generation import write as write_on
 from models import PoetryModel, PoetryTransformer
 from prosody import is_regular, patterns, readings, violations
 from rules import FORMS, clean, layout, lines_of, make_rule
@@ -187,8 +188,8 @@ def test_fluency_is_the_mean_log_probability(untrained, vocabulary):
 def test_of_several_candidates_the_most_fluent_is_kept(untrained, vocabulary):
     rules = [make_rule(Config(form="五绝", start_words=start), vocabulary) for start in "月花"]
     every = generate(untrained, vocabulary, [rule for rule in rules for _ in range(6)], seed=3)
-    best = compose(untrained, vocabulary, rules, candidates=6, seed=3)
-    assert best == [max(part, key=lambda poem: fluency(untrained, vocabulary, poem)) for part in (every[:6], every[6:])]
+    kept = compose(untrained, vocabulary, rules, candidates=6, seed=3)
+    assert kept == [max(part, key=lambda poem: fluency(untrained, vocabulary, poem)) for part in (every[:6], every[6:])]
     assert compose(untrained, vocabulary, rules, seed=3) == generate(untrained, vocabulary, rules, seed=3)
 
 
@@ -281,3 +282,16 @@ def test_any_temperature(untrained, vocabulary, temperature):
     assert len(lines_of(poem)) == 4
     if temperature < 1:
         assert [poem] == write(untrained, vocabulary, 1, form="五绝", start_words="月", temperature=0)
+
+
+@pytest.mark.parametrize("form", ["", "七绝"])
+def test_written_character_by_character_it_is_the_poem_of_gen(untrained, vocabulary, form):
+    """网页上一个字一个字写出来的，与 gen 写的相同。"""
+    opt = Config(start_words="月", form=form, seed=5, candidates=4, max_gen_len=40)
+    rules = [make_rule(opt, vocabulary)] * opt.candidates
+    steps = list(write_on(untrained, vocabulary, rules, **sampling(opt)))
+    for sooner, later in zip(steps, steps[1:-1]):
+        assert all(new.startswith(old) and len(new) <= len(old) + 1 for old, new in zip(sooner, later))
+    assert len(steps) > 20 and [poem[0] for poem in steps[0]] == ["月"] * opt.candidates
+    assert all(draft.startswith(poem) for draft, poem in zip(steps[-2], steps[-1]))       # 写完时至多去掉没写完的半句
+    assert [best(untrained, vocabulary, steps[-1])] == compose(untrained, vocabulary, rules[:1], "", opt.candidates, **sampling(opt))
