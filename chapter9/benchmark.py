@@ -37,8 +37,7 @@ def main() -> None:
     for name, extra in (("PoetryModel", {}), ("PoetryTransformer", {"hidden_dim": 1024, "num_layers": 4})):
         model = build_model(Config(model=name, **extra), vocabulary)
         train_speed(name, model, dataset)
-        if name == "PoetryModel":
-            model, _ = load_model(Config(), t.device("cpu"))        # 作诗用训练好的：没训练过的概率是平的，少见
+        model, _ = load_model(Config().parse({"model": name}), t.device("cpu"))     # 作诗用训练好的：没训练过的概率是平的，少见
         generation_speed(name, model, vocabulary)
     print_memory()
 
