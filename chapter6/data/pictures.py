@@ -1,5 +1,6 @@
 """图片的事：找、读、存。原件在 chapter6/data/pictures.py，第7、8、10章的逐字节相同（make sync-utils）。"""
 
+import functools
 import hashlib
 import io
 import os
@@ -113,6 +114,17 @@ def open_zip(path: str | Path) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipIn
     if any(info.flag_bits & 1 for info in entries.values()):
         raise UserError(f"{legible(archive.filename or 'zip 里的 zip')} 加了密：先用密码解开，再给出解开后的文件夹")
     return archive, {name: info for name, info in entries.items() if not name.endswith("/") and is_data(name)}
+
+
+def opened_zip(path: Path) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
+    """open_zip，开着留用：几万个文件的目录，每读一批都重新来，比解码还慢。每个进程各开各的，免得争同一个读写位置；文件换过就重开。"""
+    state = path.stat()
+    return _open(path, (state.st_mtime_ns, state.st_size, state.st_ino), os.getpid())
+
+
+@functools.lru_cache(8)
+def _open(path: Path, state: tuple, process: int) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
+    return open_zip(path)
 
 
 def _name(info: zipfile.ZipInfo) -> str:

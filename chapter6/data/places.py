@@ -1,45 +1,32 @@
 """从一个文件夹或一个 zip（不必解开）里列出、读出文件；几个线程一起读。"""
 
-import functools
-import os
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tqdm import tqdm
 
-from data.pictures import is_data, open_zip, read_member
+from data.pictures import is_data, opened_zip, read_member
 
 
 def list_files(place: Path) -> list[str]:
     """place 里各文件的名字（相对路径），隐藏的和系统的不算。文件夹只看它自己，zip 看其中的每一层。"""
     if place.is_dir():
         return [path.name for path in place.iterdir() if path.is_file() and is_data(path.name)]
-    return list(_opened(place)[1])
+    return list(opened_zip(place)[1])
 
 
 def read_file(place: Path, name: str) -> bytes:
     """place 里 name 的内容。zip 里损坏、加了密的，抛出 UserError。"""
     if place.is_dir():
         return (place / name).read_bytes()
-    archive, entries = _opened(place)
+    archive, entries = opened_zip(place)
     return read_member(archive, entries[name])
 
 
 def size_of(place: Path, name: str) -> int:
     """place 里 name 的大小，字节。"""
-    return (place / name).stat().st_size if place.is_dir() else _opened(place)[1][name].file_size
-
-
-def _opened(path: Path) -> tuple[zipfile.ZipFile, dict]:
-    """打开着的 zip，不必每读一张都重新打开；每个进程各开各的，免得争同一个读写位置。"""
-    return _open(path, path.stat().st_mtime_ns, os.getpid())
-
-
-@functools.lru_cache(8)
-def _open(path: Path, changed: int, process: int) -> tuple[zipfile.ZipFile, dict]:
-    return open_zip(path)
+    return (place / name).stat().st_size if place.is_dir() else opened_zip(place)[1][name].file_size
 
 
 def in_threads(function: Callable, jobs: Iterable, title: str) -> Iterator:

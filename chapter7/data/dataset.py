@@ -14,7 +14,7 @@ from data.pictures import (
     find_pictures,
     fingerprint,
     open_picture,
-    open_zip,
+    opened_zip,
     read_member,
 )
 from utils import UserError, legible
@@ -62,7 +62,7 @@ class Avatars(Dataset):
 
     def fingerprint(self) -> str:
         """数据的指纹，见 data.pictures.fingerprint。"""
-        entries = {} if self.path.is_dir() else open_zip(self.path)[1]
+        entries = {} if self.path.is_dir() else opened_zip(self.path)[1]
         sizes = (entries[name].file_size if entries else (self.path / name).stat().st_size for name in self.names)
         return fingerprint(self.names, sizes)
 
@@ -73,7 +73,7 @@ def list_images(path: Path, option: str = "--data-path") -> list[str]:
         return [file.relative_to(path).as_posix() for file in find_pictures(path, option)]
     if not path.is_file():
         raise UserError(f"找不到 {legible(path)}：{option} 要一个图片文件夹或 zip；自带的是 data/avatars.zip")
-    return choose_pictures(open_zip(path)[1], f"{option}={legible(path)}")
+    return choose_pictures(opened_zip(path)[1], f"{option}={legible(path)}")
 
 
 def read_files(path: Path, names: list[str]):
@@ -81,13 +81,12 @@ def read_files(path: Path, names: list[str]):
     if path.is_dir():
         yield from ((path / name).read_bytes() for name in names)
         return
-    archive, entries = open_zip(path)
-    with archive:
-        for name in names:
-            try:
-                yield read_member(archive, entries[name])
-            except UserError:
-                yield b""
+    archive, entries = opened_zip(path)
+    for name in names:
+        try:
+            yield read_member(archive, entries[name])
+        except UserError:
+            yield b""
 
 
 def decode(content: bytes, size: int, name: str) -> t.Tensor:
