@@ -161,6 +161,8 @@ def test_killed_ten_times_the_result_is_that_of_one_run(place, launcher):
             os.kill(pid, signal.SIGKILL)
         assert launcher.end()[0] == -signal.SIGKILL
         torn += LAST.with_name("last.pth.tmp").exists()
+        (LAST.parent / "samples").mkdir(exist_ok=True)
+        (LAST.parent / "samples" / f".{i}.tmp").touch()             # 存样图的中途也会被杀
         reached = load_checkpoint(LAST, program.PROJECT)["step"]
         assert reached >= step
         step = reached

@@ -54,6 +54,8 @@ class Job:
             load(part, self.last[name], self.folder / "last.pth")
         for name in vars(self.record) if self.last else ():
             setattr(self.record, name, self.last.get(name, getattr(self.record, name)))
+        for left in self.folder.rglob("*.tmp") if self.runtime.is_main and self.last else ():
+            left.unlink()                                       # 上次被杀时没有写完的
         if self.runtime.is_main and not self.last:
             claim(self.folder)
             if any(not path.name.startswith("events.") for path in self.folder.glob("*")):     # 只有曲线的，是没有走到存断点的训练
