@@ -1,5 +1,11 @@
 """图像描述：python main.py train | generate | test | web | prepare | help"""
 
+from config import Config
+from utils.options import preflight, run
+
+if __name__ == "__main__":
+    preflight(__file__, Config)         # 帮助、写错的选项，不等 torch 载入就回答
+
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +30,6 @@ from captioner import (
     search,
     starting_point,
 )
-from config import Config
 from data import CaptionDataset, CaptionSampler, Features, Vocabulary, collate, join, segment
 from data.lookup import locate
 from data.pictures import check_picture, complain
@@ -35,7 +40,10 @@ from metrics import bleu, cider
 from pictures import draw_looks, draw_sheet, smallest
 from report import print_report
 from search import Candidate, greedy_search
-from utils import Job, Runtime, legible, load_state, run, say, seed_step, setup
+from utils.checkpoint import load_state
+from utils.files import legible, say
+from utils.job import Job
+from utils.runtime import Runtime, seed_step, setup
 
 FIXED = (*MODEL_OPTIONS, *IMAGE_OPTIONS, "batch_size", "seed", "min_appear", "max_words", "model_path")   # 接着训练时不能换的选项
 SAMPLES = 6                 # 每轮给验证集的前几张图写描述，看看进步

@@ -1,5 +1,11 @@
 """猫狗分类：python main.py train | val | test | predict | web | prepare | help"""
 
+from config import Config
+from utils.options import preflight, run
+
+if __name__ == "__main__":
+    preflight(__file__, Config)         # 帮助、写错的选项，不等 torch 载入就回答
+
 import copy
 import math
 from functools import partial
@@ -19,7 +25,6 @@ from classifier import (
     starts_from_imagenet,
     update_average,
 )
-from config import Config
 from data import CLASSES, DogCat, augment, read_image
 from data.pictures import check_picture, complain
 from data.prepare import prepare as prepare_data
@@ -35,7 +40,10 @@ from prediction import (
     write_table,
 )
 from stranger import Stranger
-from utils import BatchSampler, Job, batches, check_target, legible, run, say, seed_step, setup
+from utils.files import check_target, legible, say
+from utils.job import Job
+from utils.loading import BatchSampler, batches
+from utils.runtime import seed_step, setup
 
 FIXED = ("model", "image_size", "val_fold", "batch_size", "freeze_early", "freeze_bn", "lr_schedule",
          "model_path", "pretrained", "seed")     # 接着训练时不能换的选项

@@ -1,5 +1,11 @@
 """动漫头像：python main.py train | generate | evaluate | web | prepare | help"""
 
+from config import Config
+from utils.options import preflight, run
+
+if __name__ == "__main__":
+    preflight(__file__, Config)         # 帮助、写错的选项，不等 torch 载入就回答
+
 import copy
 from pathlib import Path
 
@@ -7,7 +13,6 @@ import torch as t
 from torch import nn
 from torch.utils.data import DataLoader
 
-from config import Config
 from data import Avatars, collate, to_input
 from data.pictures import check_picture, save_picture
 from data.prepare import prepare as prepare_data
@@ -29,18 +34,10 @@ from gan import (
 from losses import LOSSES, Hinge
 from models import FeatureD
 from pictures import grid, grid_size, save_animation, walk
-from utils import (
-    BatchSampler,
-    Job,
-    Runtime,
-    UserError,
-    check_target,
-    legible,
-    run,
-    say,
-    seed_step,
-    setup,
-)
+from utils.files import UserError, check_target, legible, say
+from utils.job import Job
+from utils.loading import BatchSampler
+from utils.runtime import Runtime, seed_step, setup
 
 FIXED = ("arch", "nz", "ngf", "ndf", "image_size", "loss", "texture", "batch_size", "seed", "netg_path", "netd_path")   # 接着训练时不能换的选项
 FIXED_NOISE = 64                        # 训练中始终用这么多个不变的噪声画图，看进步

@@ -1,5 +1,11 @@
 """风格迁移：python main.py train | stylize | evaluate | web | prepare | help"""
 
+from config import Config
+from utils.options import preflight, run
+
+if __name__ == "__main__":
+    preflight(__file__, Config)         # 帮助、写错的选项，不等 torch 载入就回答
+
 import copy
 import math
 from contextlib import nullcontext
@@ -11,7 +17,6 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from animation import read_frames, sample_frames, save_frames
-from config import Config
 from data import Photos, fit_within, to_tensor
 from data.pictures import check_picture, complain, find_pictures, save_picture
 from data.prepare import prepare as prepare_data
@@ -29,7 +34,10 @@ from style import (
     read_style,
     square_crops,
 )
-from utils import BatchSampler, Job, UserError, check_target, run, say, seed_step, setup
+from utils.files import UserError, check_target, say
+from utils.job import Job
+from utils.loading import BatchSampler
+from utils.runtime import seed_step, setup
 
 FIXED = ("width", "style_path", "style_size", "image_size", "repeat", "batch_size", "seed", "content_weight",
          "style_weight", "tv_weight", "model_path")     # 接着训练时不能换的选项

@@ -1,12 +1,17 @@
 """AI 诗人：python main.py train | gen | test | web | prepare | help"""
 
+from config import Config
+from utils.options import preflight, run
+
+if __name__ == "__main__":
+    preflight(__file__, Config)         # 帮助、写错的选项，不等 torch 载入就回答
+
 import math
 
 import torch as t
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from config import Config
 from data import LengthBatchSampler, PoemDataset, Vocabulary, load_poems, split_poems
 from data.prepare import prepare as prepare_data
 from generation import compose, generate, sampling
@@ -21,7 +26,10 @@ from poet import (
 )
 from prosody import is_regular
 from rules import FORMS, layout, lines_of, make_prefix, make_rule
-from utils import Job, UserError, load_state, run, say, seed_step, setup
+from utils.checkpoint import load_state
+from utils.files import UserError, say
+from utils.job import Job
+from utils.runtime import seed_step, setup
 
 FIXED = (*MODEL_OPTIONS, "batch_size", "maxlen", "seed", "model_path")      # 接着训练时不能换的选项
 TOGETHER = 64                               # gen 一次写几首

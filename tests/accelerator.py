@@ -82,7 +82,7 @@ class Trial:
         import torch as t
         from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-        import utils
+        import utils.runtime
         self.before_each_step = register_optimizer_step_pre_hook
         self.t, self.main, self.utils, self.name, self.project = t, main, utils, name, PROJECTS[name]
         self.steps, self.on_card = steps, device != "cpu"
@@ -96,7 +96,7 @@ class Trial:
             return
         if self.name == "chapter10":
             self.draw_scenes()
-        bf16 = self.utils.setup(self.on_card).autocast(True).__class__ is self.t.autocast
+        bf16 = self.utils.runtime.setup(self.on_card).autocast(True).__class__ is self.t.autocast
         plain = self.train("cpu", card=False, bf16=False)
         single = self.train("float32", card=True, bf16=False)
         yield self.compare_losses("float32 训练", plain, single, LOSS_FLOAT32)
@@ -132,7 +132,7 @@ class Trial:
                 stack.enter_context(mock.patch.object(self.utils.runtime, "_has_bfloat16", lambda _: False))
                 stack.enter_context(t.backends.cudnn.flags(allow_tf32=False))
             words = [*words, f"--use-gpu={card and self.on_card}", f"--cpu-bf16={bf16}"]
-            self.utils.run(commands, self.main.Config, words)
+            self.utils.options.run(commands, self.main.Config, words)
         return printed.getvalue()
 
     def train(self, env: str, card: bool, bf16: bool, watch=lambda step: None, steps: int = 0) -> dict:

@@ -20,13 +20,13 @@ class UserError(Exception):
 
 @functools.cache
 def _load(project: Path) -> tuple[ModuleType, type, list[str]]:
-    """(utils/options.py，Config，命令的名字)。utils 的其余部分要导入 torch，这里用不着。"""
+    """(utils/options.py，Config，命令的名字)。"""
     package = ModuleType("utils")
-    package.__path__ = [str(project / "utils")]                 # 只有文件夹，不运行它的 __init__.py
+    package.__path__ = [str(project / "utils")]
     with mock.patch.dict(sys.modules, {"utils": package}):
         sys.modules.pop("utils.files", None)                    # 别的项目的
         options = _module("utils.options", project / "utils/options.py")
-    with mock.patch.dict(sys.modules, {"utils": options}):
+    with mock.patch.dict(sys.modules, {"utils": package, "utils.options": options}):
         config = _module("config_of_" + project.name, project / "config.py").Config
     source = (project / "main.py").read_text(encoding="utf-8")
     table = re.search(r"\brun\(\{(.+?)\}, Config\)", source, flags=re.S)

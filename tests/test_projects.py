@@ -3,6 +3,7 @@
 import filecmp
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -75,6 +76,23 @@ def test_as_on_other_systems(project, tmp_path):
         done = subprocess.run([sys.executable, "main.py", *line.split()], cwd=copy, env=environment, capture_output=True, timeout=600)
         said = done.stdout.decode("utf-8", "replace") + done.stderr.decode("utf-8", "replace")
         assert done.returncode == 0 and "Traceback" not in said, f"{line}\n{said[-3000:]}"
+
+
+@pytest.mark.parametrize("project", projects(), ids=lambda path: path.name)
+def test_help_and_wrong_options_do_not_wait_for_torch(project, tmp_path):
+    """-S：一个第三方的包也没有的 Python。帮助与平常的一样；写错的选项、没有装 torch，都是一行话。"""
+    def run(*words, bare=True):
+        return subprocess.run([sys.executable, *["-S"] * bare, str(project / "main.py"), *words], cwd=tmp_path, capture_output=True,
+                              encoding="utf-8", env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": ""}, timeout=100)
+
+    done = run("help")
+    assert done.returncode == 0 and done.stderr == "" and done.stdout == run(bare=False).stdout
+    source = (project / "main.py").read_text(encoding="utf-8")
+    assert all(f"  {name} " in done.stdout for name in re.findall(r'"(\w+)": \w+[,}]', source.splitlines()[-1]))
+    for words, expected in ((["trian"], "是不是 train？"), (["train", "--max-epoch=x"], "--max-epoch 要整数"), (["train"], "没有装 torch")):
+        done = run(*words)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert done.stderr.startswith("错误：") and expected in done.stderr
 
 
 @pytest.mark.parametrize("project", projects(), ids=lambda path: path.name)

@@ -23,18 +23,14 @@ from PIL import Image, ImageOps
 from repository import ROOT
 
 sys.path.insert(0, str(ROOT / "chapter6"))
-import utils  # noqa: E402
-from utils import (  # noqa: E402
-    BaseConfig,
-    UserError,
-    Visualizer,
-    legible,
-    load_checkpoint,
-    quote,
-    save_checkpoint,
-    seed_step,
-    setup,
-)
+import utils.files  # noqa: E402
+import utils.job  # noqa: E402
+import utils.loading  # noqa: E402
+from utils.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from utils.files import UserError, legible, quote  # noqa: E402
+from utils.options import BaseConfig  # noqa: E402
+from utils.runtime import seed_step, setup  # noqa: E402
+from utils.visualize import Visualizer  # noqa: E402
 
 # 不叫 data.pictures：仓库自己也有一个 data 包
 spec = importlib.util.spec_from_file_location("pictures", ROOT / "chapter6/data/pictures.py")
@@ -195,7 +191,7 @@ def test_one_process_on_the_cpu():
 
 def test_toolkit_stays_small():
     files = list((ROOT / "chapter6" / "utils").glob("*.py"))
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 836
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 867
 
 
 def test_two_runs_set_aside_within_one_second_are_both_kept(tmp_path, monkeypatch):
@@ -213,11 +209,11 @@ def test_what_stands_in_the_way_is_renamed(tmp_path, capsys):
     mine.write_bytes(b"mine")
     target.symlink_to(mine)
     same = lambda old: old.read_bytes() == b"new"       # noqa: E731
-    with pytest.raises(OSError, match="full"), utils.replacing(target, same) as file:
+    with pytest.raises(OSError, match="full"), utils.files.replacing(target, same) as file:
         raise OSError("full")
     assert target.is_symlink() and len(list(tmp_path.iterdir())) == 2
     for _ in range(2):
-        with utils.replacing(target, same) as file:
+        with utils.files.replacing(target, same) as file:
             file.write(b"new")
     assert capsys.readouterr().out.count("移到") == 1
     link, = tmp_path.glob("a.tsv-*.gz")
@@ -235,7 +231,7 @@ def test_ctrl_c_while_the_workers_start_waits_until_they_run():
 
     loader = Loader()
     with pytest.raises(KeyboardInterrupt):
-        next(utils.batches(loader))
+        next(utils.loading.batches(loader))
     assert loader.running
 
 
@@ -279,7 +275,7 @@ class Large(t.utils.data.Dataset):
 def test_a_full_shared_memory_ends_in_one_line():
     loader = t.utils.data.DataLoader(Large(), 4, num_workers=1)
     with pytest.raises(UserError, match="/dev/shm"):
-        list(utils.batches(loader))
+        list(utils.loading.batches(loader))
 
 
 def test_hyperparameters_given_by_hand_are_used_after_a_resume(tmp_path):

@@ -22,10 +22,11 @@ PLOTS = """[...document.querySelectorAll('.js-plotly-plot')].map(plot => ({
     title: plot.layout.title.text ?? plot.layout.title, x: [...plot.data[0].x], y: [...plot.data[0].y]}))"""
 # main.py 总是连 8097；这里把 Visualizer 的默认端口换成测试用的，其余与平时的训练一样
 TRAIN = """
-import runpy, sys, utils
-defaults = utils.Visualizer.__init__.__defaults__
+import runpy, sys
+from utils.visualize import Visualizer
+defaults = Visualizer.__init__.__defaults__
 assert defaults[-1] == 8097
-utils.Visualizer.__init__.__defaults__ = (*defaults[:-1], int(sys.argv.pop(1)))
+Visualizer.__init__.__defaults__ = (*defaults[:-1], int(sys.argv.pop(1)))
 runpy.run_path("main.py", run_name="__main__")
 """
 

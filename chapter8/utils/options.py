@@ -1,9 +1,11 @@
 """命令行选项：config.py 里的 dataclass 写明类型、默认值和范围，这里负责检查，并用 fire 驱动命令。"""
 
 import ast
+import contextlib
 import dataclasses
 import difflib
 import errno
+import importlib.util
 import inspect
 import math
 import os
@@ -11,9 +13,8 @@ import re
 import sys
 import textwrap
 import typing
+from collections.abc import Iterator
 from pathlib import Path
-
-import fire
 
 from .files import UserError, held, legible, quote, say
 
@@ -112,11 +113,11 @@ def convert(name: str, text, annotation):
     return value
 
 
-def show_help(commands: dict, config: type[BaseConfig]) -> None:
-    """列出命令和全部选项。"""
+def show_help(commands: dict[str, str], config: type[BaseConfig]) -> None:
+    """列出命令（名字 → 说明）和全部选项。"""
     print("用法：python main.py <命令> --选项=值 …\n\n命令：")
-    for name, command in commands.items():
-        print(f"  {name:<10}{[*(inspect.getdoc(command) or '').splitlines(), ''][0]}")      # -OO 没有文档
+    for name, story in commands.items():
+        print(f"  {name:<10}{[*story.splitlines(), ''][0]}")
     print(f"  {'help':<10}显示这页帮助\n\n选项（默认值）：")
     for name, default, comment in config.describe():
         print(f"  {flag(name):<22}{default:<22} {comment}")
@@ -144,13 +145,60 @@ def _check_words(words: list[str], commands: list[str], config: type[BaseConfig]
     return full
 
 
-def run(commands: dict, config: type[BaseConfig], words: list[str] | None = None) -> None:
-    """程序入口：`commands` 是 名字 → 接受一个 config 实例的函数，由 fire 调用；值一律先当文本，再按 config 的标注转换。
-    使用者的错误和磁盘的错误显示为一行话并以状态 2 退出，Ctrl-C 以 130 退出并说出怎样接着训练。"""
+@contextlib.contextmanager
+def _exiting() -> Iterator[None]:
+    """使用者的错误显示为一行话并以状态 2 退出，Ctrl-C 以 130 退出，输出没有人看时以 141 退出。"""
     sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))    # noqa: SIM115 — 启动时就关着的（2>&-）
     for stream in (sys.stdout, sys.stderr):   # Windows 的终端编码未必容得下所有汉字
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError as stop:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())      # 退出时还会冲一次，别再出错
+        if stop.errno is None and str(stop):                                # run 给 train 写的
+            say(f"\n输出没有人看了，已停止。{stop}", sys.stderr)
+        raise SystemExit(141) from None
+    except (UserError, KeyboardInterrupt) as stop:
+        wrong = isinstance(stop, UserError)
+        say(f"错误：{' '.join(str(stop).splitlines())}" if wrong else f"\n已停止。{stop}", sys.stderr)
+        raise SystemExit(2 if wrong else 130) from None
+    finally:
+        held.clear()                                # 放开 claim 占住的文件夹
+
+
+def preflight(main_file: str, config: type[BaseConfig]) -> None:
+    """main.py 的第一件事：帮助、写错的选项、没有装 torch，当场答完，不必先等 torch 载入两三秒。
+
+    那时命令还不存在，就从 main.py 的源码里读：末尾的 run({名字: 函数}, …)，和各函数说明的第一行。
+    """
+    body = ast.parse(Path(main_file).read_text(encoding="utf-8")).body
+    stories = {node.name: ast.get_docstring(node) or "" for node in body if isinstance(node, ast.FunctionDef)}
+    table = next(node.args[0] for node in ast.walk(body[-1]) if isinstance(node, ast.Call))
+    words, commands = sys.argv[1:], {name.value: stories[function.id] for name, function in zip(table.keys, table.values)}
+    with _exiting():
+        if _asks_for_help(words):
+            show_help(commands, config)
+        else:
+            options = (word.lstrip("-").partition("=") for word in _check_words(words, [*commands, "help"], config)[1:])
+            config().parse({name.replace("-", "_"): value for name, _, value in options})
+            if missing := [name for name in ("torch", "fire") if not importlib.util.find_spec(name)]:
+                raise UserError(f"这个 Python（{sys.executable}）没有装 {'、'.join(missing)}：先激活装好的环境（source .venv/bin/activate，"
+                                "Windows 上 .venv\\Scripts\\activate），或 pip install -r requirements.txt")
+    if _asks_for_help(words):
+        raise SystemExit
+
+
+def _asks_for_help(words: list[str]) -> bool:
+    return not words or words[0] == "help" or bool({"-h", "--help"} & set(words))
+
+
+def run(commands: dict, config: type[BaseConfig], words: list[str] | None = None) -> None:
+    """程序入口：`commands` 是 名字 → 接受一个 config 实例的函数，由 fire 调用；值一律先当文本，再按 config 的标注转换。
+    使用者的错误和磁盘的错误显示为一行话并以状态 2 退出，Ctrl-C 以 130 退出并说出怎样接着训练。"""
+    import fire  # preflight 要在没有装它的 Python 上也能说话
+
     words = sys.argv[1:] if words is None else words
 
     def wrap(name, command):
@@ -173,21 +221,9 @@ def run(commands: dict, config: type[BaseConfig], words: list[str] | None = None
                 raise UserError("内存（显存）不够：减小一批、一次的张数（--batch-size 等）或图的大小，或关掉别的程序") from None
         return call
 
-    try:
-        if not words or words[0] == "help" or {"-h", "--help"} & set(words):
-            show_help(commands, config)
+    with _exiting():
+        if _asks_for_help(words):
+            show_help({name: inspect.getdoc(command) or "" for name, command in commands.items()}, config)      # -OO 没有文档
         else:
             words = _check_words(words, [*commands, "help"], config)
             fire.Fire({name: wrap(name, command) for name, command in commands.items()}, words)
-        sys.stdout.flush()
-    except BrokenPipeError as stop:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())      # 退出时还会冲一次，别再出错
-        if stop.errno is None and str(stop):                                # wrap 给 train 写的
-            say(f"\n输出没有人看了，已停止。{stop}", sys.stderr)
-        raise SystemExit(141) from None
-    except (UserError, KeyboardInterrupt) as stop:
-        wrong = isinstance(stop, UserError)
-        say(f"错误：{' '.join(str(stop).splitlines())}" if wrong else f"\n已停止。{stop}", sys.stderr)
-        raise SystemExit(2 if wrong else 130) from None
-    finally:
-        held.clear()                                # 放开 claim 占住的文件夹
