@@ -7,7 +7,7 @@
 # make visdom     取齐 visdom 的网页脚本（要有 npm），在 8097 端口启动服务器
 # make accelerator 有加速卡时，看 README 说的在它上面是否成立（tests/accelerator.py）
 # make web        五个项目的网页（第一次要装 Gradio），目录在 http://127.0.0.1:8000
-# make sync-utils 把 chapter6/utils、读图的代码、网页的公共部分和各项目相同的测试抄到其余项目，把 chapter2/checks.py 抄到第 3–5 章
+# make sync-utils 把 chapter6/utils、读图的代码、网页和计时的公共部分和各项目相同的测试抄到其余项目，把 chapter2/checks.py 抄到第 3–5 章
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -48,7 +48,7 @@ web: .venv/.web
 sync-utils:
 	for project in chapter7 chapter8 chapter9 chapter10; do \
 		rm -f $$project/utils/*.py && cp chapter6/utils/*.py $$project/utils/ && \
-		cp chapter6/page.py chapter6/requirements-web.txt $$project/ && \
+		cp chapter6/page.py chapter6/timing.py chapter6/requirements-web.txt $$project/ && \
 		cp chapter6/tests/helpers.py chapter6/tests/test_reliability.py $$project/tests/; \
 	done
 	for project in chapter7 chapter8 chapter10; do cp chapter6/data/pictures.py $$project/data/; done

@@ -1,11 +1,9 @@
 """量速度：python benchmark.py。
 
-各比值都来自同一次运行：两种做法交替执行几轮，取每轮之比的中位数，机器忽快忽慢时也可信。
+比的是：束搜索，许多图的许多束一起，对照逐张逐束；一句里不重复事物的规定，对照没有它；训练，打包的序列对照补到一样长，再对照 bfloat16。
 网络用随书的权重；图和描述取自自带的场景。训练只量速度，图像特征用随机数代替。
 """
 
-import statistics
-import time
 from collections.abc import Callable
 from itertools import islice
 from random import Random
@@ -22,41 +20,28 @@ from data.features import EXTRACT_BATCH
 from data.scenes import make_scenes
 from data.sentences import write_captions
 from search import Candidate, beam_search, log_probs, normalized
+from timing import compare, print_header
 from utils.runtime import setup
 
-ROUNDS = 5
 TRAIN_BATCH, SEARCH_BATCH = 100, 50         # 训练、写描述时一批几张图
 BEAM, LONGEST = Config.beam_size, Config.max_caption_length
 
 
 def main() -> None:
     runtime = setup(use_gpu=False)
-    print(f"torch {t.__version__}，{t.get_num_threads()} 个线程，{ROUNDS} 轮取中位数")
+    print_header()
     encoder = make_encoder("EfficientNetLite0")
     images = t.stack([to_pixels(draw(scene, Random(0)), Config.scale_size, Config.img_size)
                       for scene in islice(make_scenes("val"), SEARCH_BATCH)])
     parts = images.split(EXTRACT_BATCH["cpu"])
     grid = t.cat([encode(encoder, part, runtime) for part in parts])
-    speed = statistics.median(len(images) / seconds(lambda: [encode(encoder, part, runtime) for part in parts])
-                              for _ in range(ROUNDS))
-    print(f"提取特征：{speed:.0f} 张/秒（{Config.img_size}×{Config.img_size}）")
+    whole = compare(lambda: [encode(encoder, part, runtime) for part in parts], lambda: encode(encoder, images, runtime))
+    print(f"提取特征：{len(images) / whole.ours:.0f} 张/秒（{Config.img_size}×{Config.img_size}），每 {EXTRACT_BATCH['cpu']} 张一算，"
+          f"是 {len(images)} 张一起算的 {whole}")
     for model in ("AttentionCaptionModel", "CaptionModel"):
         captioner = load_captioner(Config(model=model), runtime.device)
         search_speed(model, captioner, grid)
         train_speed(model, captioner)
-
-
-def seconds(action: Callable) -> float:
-    begin = time.perf_counter()
-    action()
-    return time.perf_counter() - begin
-
-
-def compare(ours: Callable, plain: Callable) -> tuple[float, float]:
-    """交替执行，返回 (ours 的秒数的中位数, 「plain 的秒数 ÷ ours 的秒数」的中位数)。"""
-    ours(), plain()
-    pairs = [(seconds(ours), seconds(plain)) for _ in range(ROUNDS)]
-    return statistics.median(one for one, _ in pairs), statistics.median(two / one for one, two in pairs)
 
 
 @t.inference_mode()
@@ -90,9 +75,12 @@ def search_speed(name: str, captioner: Captioner, grid: t.Tensor) -> None:
     few = grid[:5]
     batched, plain = beam_search(captioner.model, few, BEAM, LONGEST), one_by_one(captioner.model, few)
     assert all(abs(candidates[0].score - candidate.score) < 1e-3 for candidates, candidate in zip(batched, plain))
-    time_ours, ratio = compare(lambda: beam_search(captioner.model, grid, BEAM, LONGEST),
-                               lambda: one_by_one(captioner.model, few))
-    print(f"{name} 束搜索：{len(grid) / time_ours:.1f} 句/秒，是逐张逐束的 {ratio * len(grid) / len(few):.1f} 倍")
+    once = t.tensor(captioner.vocabulary.once())
+    whole = compare(lambda: beam_search(captioner.model, grid, BEAM, LONGEST),
+                    lambda: one_by_one(captioner.model, few)).times(len(grid) / len(few))
+    rule = compare(lambda: beam_search(captioner.model, grid, BEAM, LONGEST, once=once),
+                   lambda: beam_search(captioner.model, grid, BEAM, LONGEST))
+    print(f"{name} 束搜索：{len(grid) / whole.ours:.1f} 句/秒，是逐张逐束的 {whole}；加上一样东西只说一次的规定，速度是不加的 {rule}")
 
 
 def train_speed(name: str, captioner: Captioner) -> None:
@@ -104,11 +92,13 @@ def train_speed(name: str, captioner: Captioner) -> None:
     lengths = t.tensor([len(sentence) for sentence in sentences])
     words = pad_sequence(sentences, batch_first=True, padding_value=PAD)
     grid = t.randn(TRAIN_BATCH, captioner.cells, captioner.channels)
-    optimizer = t.optim.AdamW(model.parameters(), 1e-5)
+    optimizer, runtime = t.optim.AdamW(model.parameters(), 1e-5), setup(use_gpu=False)
 
-    def step(words: t.Tensor, lengths: t.Tensor) -> None:
+    def step(words: t.Tensor, lengths: t.Tensor, bf16: bool = False) -> None:
         targets = pack_padded_sequence(words, lengths, batch_first=True).data
-        loss = F.cross_entropy(model(grid, words, lengths).data, targets, ignore_index=PAD)
+        with runtime.autocast(on_cpu=bf16):
+            scores = model(grid, words, lengths).data
+        loss = F.cross_entropy(scores.float(), targets, ignore_index=PAD)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -117,10 +107,10 @@ def train_speed(name: str, captioner: Captioner) -> None:
         wide, full = F.pad(words, (0, width - words.shape[1]), value=PAD), t.full((TRAIN_BATCH,), width)
         return lambda: step(wide, full)
 
-    time_ours, longest = compare(lambda: step(words, lengths), padded(words.shape[1]))
-    _, fixed = compare(lambda: step(words, lengths), padded(LONGEST))
-    print(f"{name} 训练：{TRAIN_BATCH / time_ours:.0f} 句/秒，是补到最长一句（{words.shape[1]} 个词，平均 "
-          f"{lengths.float().mean():.1f}）的 {longest:.1f} 倍，补到 {LONGEST} 个词的 {fixed:.1f} 倍")
+    longest, fixed = compare(lambda: step(words, lengths), padded(words.shape[1])), compare(lambda: step(words, lengths), padded(LONGEST))
+    half = compare(lambda: step(words, lengths, bf16=True), lambda: step(words, lengths))
+    print(f"{name} 训练：{TRAIN_BATCH / longest.ours:.0f} 句/秒，是补到最长一句（{words.shape[1]} 个词，平均 "
+          f"{lengths.float().mean():.1f}）的 {longest}，补到 {LONGEST} 个词的 {fixed}；再加 --cpu-bf16=True 快到 {half}")
 
 
 if __name__ == "__main__":

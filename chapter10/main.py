@@ -122,14 +122,15 @@ def generate(opt: Config) -> None:
     for captioner, paths in jobs:
         print(f"权重 {here(captioner.path)}，每个词后面是写它时的概率：")
         for one in describe(captioner, paths, opt, runtime, bad):
-            described.append((captioner, one))
+            if opt.picture:
+                described.append((captioner, one))                  # 每个词看各格的权重，两万张图要一个多 GB
             print(here(one.path))
             for i, candidate in enumerate(one.candidates[:SHOWN]):
                 words = captioner.vocabulary.decode(candidate.ids)
                 print(f"  {candidate.score:7.3f}  {join(words)}")
                 if i == 0 and words:
                     print(f"           {'  '.join(f'{word} {prob:.0%}' for word, prob in zip(words, one.probs))}")
-    if opt.picture and described:
+    if described:
         draw_looks(described, opt.picture)
         print(f"图存到 {legible(opt.picture)}")
     complain(bad)

@@ -27,12 +27,13 @@ def log_probs(scores: t.Tensor, banned: t.Tensor | None = None) -> t.Tensor:
     scores = scores.float().clone()
     scores[..., list(FORBIDDEN)] = -t.inf
     probs = scores.log_softmax(-1)
-    return probs if banned is None else probs.masked_fill(banned, -t.inf)
+    return probs if banned is None else probs.masked_fill_(banned, -t.inf)
 
 
 def written_once(used: t.Tensor, words: t.Tensor, once: t.Tensor) -> t.Tensor:
     """写下 words (B,) 之后不可再写的词 (B, V)：used 再加上刚写的、又属于 once (V,) 的。"""
-    return used | (t.nn.functional.one_hot(words, len(once)).bool() & once)
+    words = words[:, None]
+    return used.scatter(1, words, used.gather(1, words) | once[words])
 
 
 def normalized(log_prob: float, length: int, length_norm: float) -> float:

@@ -1,10 +1,9 @@
 """量速度：python benchmark.py。
 
-各比值都来自同一次运行：两种做法交替执行几轮，取每轮之比的中位数，机器忽快忽慢时也可信。
+比的是：成批增强对照逐张增强；读照片对照 torchvision 的写法；训练和判断，通道在最后对照默认的内存格式，bfloat16 对照 float32。
 """
 
-import statistics
-import time
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,10 +15,14 @@ from torchvision import transforms
 
 import models
 from data import CLASSES, DogCat, augment
+from data.dataset import fit
+from data.pictures import open_picture
+from timing import compare, print_header, seconds
 from utils.loading import BatchSampler
+from utils.runtime import setup
 
-ROUNDS = 5
-SIZE, BATCH, BATCHES = 128, 32, 2       # 边长（像素）、一批几张、每轮训练几批
+SIZE, BATCH = 128, 32                   # 边长（像素）、一批几张
+PHOTO = (400, 300)                      # 读照片时，照片多大，像素
 ROOT = Path(__file__).parent / "data" / "train"
 
 
@@ -44,60 +47,73 @@ class OneByOne(Dataset):
 
 
 def main() -> None:
-    print(f"torch {t.__version__}，{t.get_num_threads()} 个线程，{ROUNDS} 轮取中位数")
+    print_header()
     input_speed()
+    reading_speed()
     for name in ("EfficientNetLite0", "ResNet34"):
-        train_speed(name)
-
-
-def compare(ours: Callable[[], float], plain: Callable[[], float]) -> tuple[float, float, float]:
-    """两个函数各返回每秒几张。交替执行，返回各自的中位数，和比值的中位数。"""
-    ours(), plain()
-    pairs = [(ours(), plain()) for _ in range(ROUNDS)]
-    return (*(statistics.median(column) for column in zip(*pairs)), statistics.median(a / b for a, b in pairs))
+        network_speed(name)
 
 
 def input_speed() -> None:
-    """只取数据和增强，不训练。"""
-    begin = time.perf_counter()
+    """自带的图标，只取数据和增强，不训练。"""
     cached = DogCat(str(ROOT), "train", SIZE, cache_mb=512)
-    print(f"一次解码 {len(cached)} 张：{time.perf_counter() - begin:.2f} 秒")
-    single = DataLoader(OneByOne(cached.paths), batch_sampler=BatchSampler(len(cached), BATCH))
-    batched = DataLoader(cached, batch_sampler=BatchSampler(len(cached), BATCH))
-    read = DataLoader(DogCat(str(ROOT), "train", SIZE), batch_sampler=BatchSampler(len(cached), BATCH))
+    print(f"一次解码 {len(cached)} 张：{seconds(lambda: DogCat(str(ROOT), 'train', SIZE, cache_mb=512)):.2f} 秒")
+    sampler = BatchSampler(len(cached), BATCH)
+    single = DataLoader(OneByOne(cached.paths), batch_sampler=sampler)
 
-    def speed(loader: DataLoader, own: bool) -> float:
-        count, begin = 0, time.perf_counter()
-        for images, _ in loader:
-            count += len(augment(images, (0.5,) * 3, (0.5,) * 3) if own else images)
-        return count / (time.perf_counter() - begin)
+    def one_by_one() -> None:
+        for _ in single:
+            pass
 
-    for title, loader in (("留在内存", batched), ("每次解码", read)):
-        ours, plain, ratio = compare(lambda: speed(loader, True), lambda: speed(single, False))  # noqa: B023
-        print(f"{title}、成批增强 {ours:,.0f} 张/秒，逐张读取增强 {plain:,.0f} 张/秒，{ratio:.1f} 倍")
+    for title, dataset in (("留在内存", cached), ("每次解码", DogCat(str(ROOT), "train", SIZE))):
+        def in_batches(dataset=dataset) -> None:
+            for images, _ in DataLoader(dataset, batch_sampler=sampler):
+                augment(images, (0.5,) * 3, (0.5,) * 3)
+        result = compare(in_batches, one_by_one)
+        print(f"{title}、成批增强 {len(cached) / result.ours:,.0f} 张/秒，是逐张读取、增强的 {result}")
 
 
-def train_speed(name: str) -> None:
-    """同样的训练步，通道在最后，对照默认的内存格式。"""
-    x, targets = t.randn(BATCH, 3, SIZE, SIZE), t.randint(2, (BATCH,))
+def reading_speed(count: int = 50) -> None:
+    """JPEG 照片读成 SIZE 见方的张量，对照 torchvision 的写法。"""
+    photo = next(path for path in sorted((ROOT.parent / "photos").iterdir()) if path.suffix in (".jpg", ".webp", ".png"))
+    file = io.BytesIO()
+    Image.open(photo).convert("RGB").resize(PHOTO).save(file, "JPEG", quality=90)
+    content = file.getvalue()
+    transform = transforms.Compose([transforms.Resize(SIZE), transforms.CenterCrop(SIZE), transforms.ToTensor()])
+    result = compare(lambda: [fit(open_picture(content, "照片", SIZE, alpha=True), SIZE) for _ in range(count)],
+                     lambda: [transform(Image.open(io.BytesIO(content)).convert("RGB")) for _ in range(count)])
+    print(f"读 {PHOTO[0]}×{PHOTO[1]} 的 JPEG：{count / result.ours:,.0f} 张/秒，是 torchvision 写法的 {result}")
 
-    def make(layout: t.memory_format) -> Callable[[], float]:
-        model = getattr(models, name)(num_classes=2).to(memory_format=layout).train()
+
+def network_speed(name: str) -> None:
+    """同样的训练步、同样的前向，对照默认的内存格式；再对照 bfloat16。"""
+    x, targets, runtime = t.randn(BATCH, 3, SIZE, SIZE), t.randint(2, (BATCH,)), setup(use_gpu=False)
+
+    def make(layout: t.memory_format, bf16: bool = False) -> tuple[Callable[[], None], Callable[[], None]]:
+        model = getattr(models, name)(num_classes=2).to(memory_format=layout)
         optimizer = t.optim.AdamW(model.parameters(), 1e-4)
         inputs = x.contiguous(memory_format=layout)
 
-        def speed() -> float:
-            begin = time.perf_counter()
-            for _ in range(BATCHES):
+        def step() -> None:
+            model.train()
+            with runtime.autocast(on_cpu=bf16):
                 loss = F.cross_entropy(model(inputs), targets)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-            return BATCH * BATCHES / (time.perf_counter() - begin)
-        return speed
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
 
-    ours, plain, ratio = compare(make(t.channels_last), make(t.contiguous_format))
-    print(f"{name} 训练：channels_last {ours:.0f} 张/秒，默认格式 {plain:.0f} 张/秒，{ratio:.2f} 倍")
+        @t.inference_mode()
+        def judge() -> None:
+            model.eval()
+            model(inputs)
+        return step, judge
+
+    (step, judge), (plain_step, plain_judge), (half_step, _) = make(t.channels_last), make(t.contiguous_format), make(t.channels_last, bf16=True)
+    result = compare(step, plain_step)
+    print(f"{name} 训练：channels_last {BATCH / result.ours:.0f} 张/秒，是默认格式的 {result}；"
+          f"再加 --cpu-bf16=True 是 float32 的 {compare(half_step, step)}")
+    result = compare(judge, plain_judge)
+    print(f"{name} 判断：channels_last {BATCH / result.ours:.0f} 张/秒，是默认格式的 {result}")
 
 
 if __name__ == "__main__":

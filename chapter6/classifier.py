@@ -75,7 +75,8 @@ def load_model(opt: Config, device: t.device) -> tuple[BasicModule, int, float]:
         raise UserError(f"{legible(str(path))} 分的是 {'、'.join(map(str, content['classes']))}，不是 {'、'.join(CLASSES)}：先训练，再用 --model-path 指明权重")
     model = build_model(opt.model if "model" in opt.given else content["model_name"])
     model.load(path)
-    return model.to(device).eval(), opt.image_size if "image_size" in opt.given else size, temperature
+    model = model.to(device, memory_format=t.channels_last).eval()                 # 逐通道的卷积快近一半
+    return model, opt.image_size if "image_size" in opt.given else size, temperature
 
 
 def make_dataset(opt: Config, split: str, image_size: int | None = None, cache_mb: int | None = None) -> DogCat:

@@ -88,9 +88,9 @@ def draw_grid(results: list[tuple[Path, str, float]], target: str) -> None:
     answers = {folder: known_answers(folder) for folder in {path.parent for path, *_ in results}}
     for i, (path, guess, share) in enumerate(results):
         x, y = i % COLUMNS * CELL, i // COLUMNS * (CELL + CAPTION)
-        image = open_picture(path, draft=CELL, alpha=True)
+        image = open_picture(path, draft=CELL)
         image.thumbnail((CELL - 8, CELL - 8))
-        sheet.paste(image, (x + (CELL - image.width) // 2, y + (CELL - image.height) // 2), image)
+        sheet.paste(image, (x + (CELL - image.width) // 2, y + (CELL - image.height) // 2))
         named = path.name.split(".")[0]                         # cat.0.jpg 这样的名字就是答案
         answer = answers[path.parent].get(path.name, named if named in CLASSES else None)
         text = f"{guess} {share:.0%}" if guess else "neither"

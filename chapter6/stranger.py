@@ -27,7 +27,7 @@ class Stranger:
             weights = EfficientNetLite0.imagenet_weights()
         except UserError as error:
             return say(f"不看图里有没有猫狗：{error}")
-        self.model = EfficientNetLite0(1000).to(runtime.device).eval()
+        self.model = EfficientNetLite0(1000).to(runtime.device, memory_format=t.channels_last).eval()
         self.model.load_state_dict(weights)
 
     def names(self, images: t.Tensor) -> list[str]:
@@ -36,16 +36,19 @@ class Stranger:
 
     @t.inference_mode()
     def look(self, images: t.Tensor) -> list[tuple[float, str]]:
-        """各张的 (猫狗各品种的概率之和, 像是什么，同 names)。不怀疑时是 (1, "")。"""
-        if self.model is None:
-            return [(1.0, "")] * len(images)
-        x = to_input(images.to(self.runtime.device), self.model.mean, self.model.std)
+        """各张的 (猫狗各品种的概率之和, 像是什么，同 names)。不怀疑的、图画都是 (1, "")。"""
+        found = [(1.0, "")] * len(images)
+        photos = [] if self.model is None else (~is_drawn(images)).nonzero().flatten().tolist()
+        if not photos:
+            return found
+        x = to_input(images[photos].to(self.runtime.device), self.model.mean, self.model.std)
         x = t.nn.functional.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
         with self.runtime.autocast():
             shares = self.model(x).float().softmax(1).cpu()
         known = shares[:, [i for name in CLASSES for i in KNOWN[name]]].sum(1)
-        doubted = (known < self.limit) & ~is_drawn(images)
-        return [(share, categories()[row.argmax()] if doubt else "") for share, row, doubt in zip(known.tolist(), shares, doubted)]
+        for i, share, row in zip(photos, known.tolist(), shares):
+            found[i] = (share, categories()[row.argmax()] if share < self.limit else "")
+        return found
 
 
 def is_drawn(images: t.Tensor) -> t.Tensor:

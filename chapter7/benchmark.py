@@ -1,16 +1,11 @@
 """量速度和内存：python benchmark.py。
 
-比值来自同一次运行：两种做法交替执行几轮，取每轮之比的中位数，机器忽快忽慢时也可信。
+比的是：训练的一整步，对照常见的写法；生成，通道在最后对照默认的内存格式。
 """
 
+import copy
 import io
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import torch as t
@@ -22,8 +17,9 @@ from config import Config
 from data import Avatars, to_input
 from gan import build_netd, build_netg
 from losses import BCE
+from timing import compare, print_header, print_memory, seconds
 
-ROUNDS, STEPS, BATCH = 5, 2, 64         # 几轮，每轮几步，一步几张
+BATCH = 64                              # 一步几张
 AVATARS = Path(__file__).resolve().parent / "data" / "avatars.zip"
 
 
@@ -81,46 +77,18 @@ class Ours:
         optimizer_g.step()
 
 
-def speed(work: Callable[[], None]) -> float:
-    """每秒几张。"""
-    begin = time.perf_counter()
-    for _ in range(STEPS):
-        work()
-    return STEPS * BATCH / (time.perf_counter() - begin)
-
-
 def main() -> None:
-    print(f"torch {t.__version__}，{t.get_num_threads()} 个线程，一步 {BATCH} 张，{ROUNDS} 轮取中位数")
-    begin = time.perf_counter()
-    ours, plain = Ours(), Plain()
-    print(f"一次解码 {len(ours.avatars)} 张：{time.perf_counter() - begin:.1f} 秒")
-    speed(ours.step), speed(plain.step)
-    pairs = [(speed(ours.step), speed(plain.step)) for _ in range(ROUNDS)]
-    fast, slow = (statistics.median(column) for column in zip(*pairs))
-    ratio = statistics.median(one / other for one, other in pairs)
-    print(f"训练一整步：{fast:.0f} 张/秒，常见写法 {slow:.0f} 张/秒，{ratio:.2f} 倍")
-    netg, noise = ours.netg.eval(), t.randn(BATCH, 100)
+    print_header()
+    ours = Ours()
+    print(f"一次解码 {len(ours.avatars)} 张：{seconds(Ours):.1f} 秒")
+    result = compare(ours.step, Plain().step)
+    print(f"训练一整步：{BATCH / result.ours:.0f} 张/秒，是常见写法的 {result}")
+    netg, noise = build_netg(Config()).eval(), t.randn(BATCH, 100)
+    last = copy.deepcopy(netg).to(memory_format=t.channels_last)
     with t.inference_mode():
-        netg(noise)
-        print(f"生成：{speed(lambda: netg(noise)):.0f} 张/秒")
-    print_memory()
-
-
-def print_memory() -> None:
-    """另起进程运行 generate 和 train，报告各自的内存峰值。"""
-    if sys.platform == "win32":
-        print("内存峰值：Windows 没有 resource 模块，量不了")
-        return
-    code = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, "
-            "stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL); "
-            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
-    main_file = AVATARS.parent.parent / "main.py"
-    for words in (["generate"], ["train", f"--data-path={AVATARS}", "--max-steps=5"]):
-        with tempfile.TemporaryDirectory() as folder:
-            done = subprocess.run([sys.executable, "-c", code, sys.executable, str(main_file), *words], cwd=folder,
-                                  capture_output=True, text=True, check=True)
-        unit = 2 ** 20 if sys.platform == "darwin" else 2 ** 10     # macOS 以字节计，Linux 以 KB 计
-        print(f"内存峰值 {words[0]}：{int(done.stdout) / unit:,.0f} MB")
+        result = compare(lambda: last(noise), lambda: netg(noise))
+    print(f"生成：channels_last {BATCH / result.ours:.0f} 张/秒，是默认格式的 {result}")
+    print_memory("generate", f"train --data-path={AVATARS} --max-steps=5")
 
 
 if __name__ == "__main__":

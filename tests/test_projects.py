@@ -108,7 +108,7 @@ def test_utils_are_exact_copies(project):
 @pytest.mark.parametrize("project", projects(), ids=lambda path: path.name)
 def test_pages_share_what_is_not_their_own(project):
     """各网页自己的只有 web.py，六十行以内，读得完。"""
-    _, different, missing = filecmp.cmpfiles(ROOT / "chapter6", project, ["page.py", "requirements-web.txt"], shallow=False)
+    _, different, missing = filecmp.cmpfiles(ROOT / "chapter6", project, ["page.py", "timing.py", "requirements-web.txt"], shallow=False)
     assert not different + missing, "运行 make sync-utils"
     assert filecmp.cmp(project / "requirements-web.txt", ROOT / "requirements-web.txt", shallow=False)
     assert len((project / "web.py").read_text(encoding="utf-8").splitlines()) <= 60

@@ -56,7 +56,7 @@ class DogCat(Dataset):
     def read(self, file: tuple[Path, str]) -> t.Tensor:
         """files 里的一项 → (4, S, S)。"""
         place, name = file
-        image = open_picture(read_file(place, name), (place / name).as_posix(), 2 * self.image_size, alpha=True)
+        image = open_picture(read_file(place, name), (place / name).as_posix(), self.image_size, alpha=True)
         return fit(image, self.image_size)
 
     def __getitem__(self, index: int) -> tuple[t.Tensor, int]:
@@ -159,16 +159,17 @@ def read_rows(root: Path) -> list[dict]:
 
 def read_image(path: str | Path, size: int) -> t.Tensor:
     """读一张图，得到 (4, size, size) 的 uint8，见 fit。"""
-    return fit(open_picture(path, draft=2 * size, alpha=True), size)
+    return fit(open_picture(path, draft=size, alpha=True), size)
 
 
 def fit(image: Image.Image, size: int) -> t.Tensor:
-    """RGBA 的图 → (4, size, size) 的 uint8。太长、太宽的裁去两头，再缩成正方形。
+    """RGB 或 RGBA 的图 → (4, size, size) 的 uint8。太长、太宽的裁去两头，再缩成正方形。
 
     整张都要看见：只取正中的正方形，站在一边的猫就不见了。
     """
     image = image.resize((size, size), Image.Resampling.BILINEAR, seen_box(image))
-    return t.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+    pixels = t.from_numpy(np.array(image)).permute(2, 0, 1)
+    return pixels.contiguous() if len(pixels) == 4 else t.cat([pixels, t.full_like(pixels[:1], 255)])
 
 
 def seen_box(image: Image.Image) -> tuple[float, float, float, float]:

@@ -101,6 +101,6 @@ def _download(folder: Path) -> Path:
 
 def _pixels(path: Path) -> bytes:
     try:
-        return open_picture(path, alpha=True).tobytes()
+        return open_picture(path, alpha=True).convert("RGBA").tobytes()
     except UserError:
         return b""

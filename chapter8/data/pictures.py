@@ -32,7 +32,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")  # 读得出来的图，小�
 
 
 def open_picture(source: str | Path | bytes, name: str = "", draft: int = 0, alpha: bool = False) -> Image.Image:
-    """读一张图（路径，或文件的内容），按 EXIF 转正，变成 RGB；alpha 为真时是 RGBA，留着透明，否则透明处衬白。
+    """读一张图（路径，或文件的内容），按 EXIF 转正，变成 RGB；透明处衬白，alpha 为真时留着透明，是 RGBA。
     灰度、调色板、CMYK、16 位都可以，动图取第一帧。draft > 0 时只求短边不小于 draft：JPEG 直接解码成小图，快得多。
     读不出来、找不到、太大时抛出 UserError，用 name（不给就是路径）说出是哪一张。"""
     file, name, turn = io.BytesIO(source) if isinstance(source, bytes) else source, legible(name or str(source)[:200]), None
@@ -60,7 +60,7 @@ def _convert(image: Image.Image, alpha: bool, draft: int) -> Image.Image:
         image = Image.fromarray((values * (255 / white)).clip(0, 255).round().astype(np.uint8))
     if draft and image.width * image.height > HUGE and image.mode != "P":
         image = (image.convert("L") if image.mode == "1" else image).reduce(max(1, min(image.size) // draft))
-    if not alpha and not image.has_transparency_data:
+    if not image.has_transparency_data:
         return image.convert("RGB")
     image = image.convert("RGBA")
     return image if alpha else Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
