@@ -23,7 +23,7 @@ from data.prepare import prepare as prepare_data
 from gatys import optimize
 from models import TransformerNet
 from painting import finish, paint, shared_statistics, to_image
-from pictures import plan_results, sheet, without_results
+from pictures import chroma_and_contrast, plan_results, sheet, without_results
 from style import (
     PROJECT,
     build_loss,
@@ -142,25 +142,30 @@ def web(opt: Config) -> None:
 
 
 def evaluate(opt: Config) -> None:
-    """在没训练过的照片上，比较网络、Gatys 的办法和照片本身的损失"""
+    """在没训练过的照片上，比较网络、Gatys 的办法和照片本身：损失、彩度、明暗的起伏"""
     runtime = setup(opt.use_gpu)
     net = load_net(opt).to(runtime.device, memory_format=t.channels_last)
     perceptual = build_loss(opt, runtime)
     paths = find_pictures(opt.content_path, "--content-path") if "content_path" in opt.given else held_out()
     photos = square_crops(paths, opt.image_size).to(runtime.device)
-    rows = []
+    names, rows = ("照片本身", "网络", "Gatys"), []
     for path, photo in zip(paths, photos.split(1)):
-        with t.no_grad():
-            target = perceptual.content_target(photo)
-            row = [perceptual(photo, target), perceptual(net(photo), target)]
-        row.append(optimize(photo, perceptual, opt.gatys_steps)[1])
-        rows.append([losses.total.item() for losses in row])
+        with t.inference_mode():
+            target, painted = perceptual.content_target(photo), net(photo).clamp(0, 255)
+            losses = [perceptual(photo, target), perceptual(painted, target)]
+        best, last = optimize(photo, perceptual, opt.gatys_steps)
+        pictures, losses = (photo, painted, best), [*losses, last]
+        rows.append([(one.total.item(), *chroma_and_contrast(to_image(picture))) for one, picture in zip(losses, pictures)])
         print(f"{path.stem:<22}" + "，".join(
-            f"{name} {losses.total.item():.3f}（内容 {losses.content.item():.3f}，风格 {losses.style.item():.3f}）"
-            for name, losses in zip(("照片本身", "网络", "Gatys"), row)), flush=True)
-    plain, ours, slow = t.tensor(rows).mean(0).tolist()
-    print(f"{len(paths)} 张 {opt.image_size}×{opt.image_size} 的平均：照片本身 {plain:.3f}，网络 {ours:.3f}，Gatys {opt.gatys_steps} 步 {slow:.3f}；"
-          f"网络是照片本身的 1/{plain / ours:.1f}，是 Gatys 的 {ours / slow:.2f} 倍")
+            f"{name} {one.total.item():.3f}（内容 {one.content.item():.3f}，风格 {one.style.item():.3f}）"
+            for name, one in zip(names, losses)), flush=True)
+    means = t.tensor(rows).mean(0)                                  # (3, 3)：三张图，三个数
+    print(f"{len(paths)} 张 {opt.image_size}×{opt.image_size} 的平均（Gatys 走 {opt.gatys_steps} 步）：")
+    for name, (loss, chroma, contrast) in zip(names, means.tolist()):
+        print(f"  {name}：损失 {loss:.3f}，彩度 {chroma:.1f}，明暗的标准差 {contrast:.1f}")
+    (plain, *_), (ours, *looks), (slow, *slow_looks) = means.tolist()
+    print(f"  网络的损失是照片本身的 1/{plain / ours:.1f}，是 Gatys 的 {ours / slow:.2f} 倍；彩度是 Gatys 的 {looks[0] / slow_looks[0]:.2f} 倍，"
+          f"明暗的标准差是 {looks[1] / slow_looks[1]:.2f} 倍")
 
 
 def prepare(opt: Config) -> None:

@@ -32,6 +32,12 @@ def to_picture(images: t.Tensor) -> np.ndarray:
     return images.round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
+def chroma_and_contrast(image: Image.Image) -> tuple[float, float]:
+    """RGB 图在 CIELAB 里的平均彩度（灰为 0），和明度（0 到 100）的标准差：画得鲜不鲜，平不平。"""
+    lab = np.asarray(image.convert("LAB"))                          # (H, W, 3) 的 uint8，后两个其实是 int8
+    return float(np.hypot(*lab[..., 1:].view(np.int8).astype(float).transpose(2, 0, 1)).mean()), float(lab[..., 0].std() * 100 / 255)
+
+
 def without_results(paths: list[Path], content: str, result: str) -> list[Path]:
     """结果的文件夹在照片的文件夹里面时，其中是上次画的，不再画一遍。"""
     target = Path(result).resolve()

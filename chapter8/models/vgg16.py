@@ -19,6 +19,8 @@ class VGG16(nn.Module):
     """图 (B, 3, H, W)，0 到 255 → 四层特征 relu1_2、2_2、3_3、4_3，每过一层边长减半。
 
     Simonyan and Zisserman, 2014, arXiv:1409.1556。全连接层和第五段用不着，没有建。
+    卷积的四边重复边上的像素，而不是原来的补 0：补 0 等于给图镶一圈边，到 relu4_3 已宽 42 个像素，
+    训练时裁出的小块几乎全是「边」，网络便学会沿着四边涂上别的颜色来补偿。
     """
 
     def __init__(self):
@@ -28,7 +30,7 @@ class VGG16(nn.Module):
         for widths in BLOCKS:
             self.blocks.append(nn.ModuleList())
             for width in widths:
-                self.blocks[-1].append(nn.Conv2d(channels, width, 3, padding=1))
+                self.blocks[-1].append(nn.Conv2d(channels, width, 3, padding=1, padding_mode="replicate"))
                 channels = width
         # 训练 VGG 时的标准化，随权重一起存：不同来源的权重，标准化的做法不同
         self.register_buffer("mean", t.zeros(1, 3, 1, 1))

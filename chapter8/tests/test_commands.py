@@ -15,6 +15,7 @@ from PIL import Image
 
 from config import Config
 from models import VGG16, TransformerNet, vgg16
+from pictures import chroma_and_contrast
 from style import PROJECT, portable
 from utils.checkpoint import save_checkpoint
 
@@ -364,10 +365,17 @@ def test_evaluate(pictures, random_vgg, tiny, capsys):
     call("evaluate", "--content-path=photos/[01].png", f"--model-path={tiny}", "--gatys-steps=20", "--image-size=64")
     shown = capsys.readouterr().out
     rows = shown.splitlines()
-    assert len(rows) == 3 and rows[0].startswith("0 ") and "2 张 64×64 的平均" in rows[2]
-    values = [float(part.split("，")[0].split("；")[0]) for part in
-              (rows[2].split("照片本身 ")[1], rows[2].split("网络 ")[1], rows[2].split("步 ")[1])]
+    assert len(rows) == 7 and rows[0].startswith("0 ") and "2 张 64×64 的平均（Gatys 走 20 步）" in rows[2]
+    values = [float(row.split("损失 ")[1].split("，")[0]) for row in rows[3:6]]
     assert values[2] < values[0]                                    # Gatys 比照片本身小
+
+
+def test_chroma_and_contrast():
+    gray, red = (Image.new("RGB", (4, 4), color) for color in ((128, 128, 128), (255, 0, 0)))
+    assert chroma_and_contrast(gray) == (0, 0)
+    assert 100 < chroma_and_contrast(red)[0] < 110 and chroma_and_contrast(red)[1] == 0         # sRGB 的纯红是 104 到 107，看白点是哪一种
+    gray.paste("white", (0, 0, 4, 2))
+    assert chroma_and_contrast(gray)[1] == pytest.approx((100 - 53.6) / 2, abs=0.5)              # 一半 100，一半 53.6
 
 
 def test_options_that_the_weights_were_trained_with(workdir, capsys):
