@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 import models
-from data import CLASSES, DogCat, augment
+from data import CLASSES, Pictures, augment
 from utils import BatchSampler
 
 ROUNDS = 5
@@ -60,11 +60,11 @@ def compare(ours: Callable[[], float], plain: Callable[[], float]) -> tuple[floa
 def input_speed() -> None:
     """只取数据和增强，不训练。"""
     begin = time.perf_counter()
-    cached = DogCat(str(ROOT), "train", SIZE, cache_mb=512)
+    cached = Pictures(str(ROOT), "train", SIZE, cache_mb=512)
     print(f"一次解码 {len(cached)} 张：{time.perf_counter() - begin:.2f} 秒")
     single = DataLoader(OneByOne(cached.paths), batch_sampler=BatchSampler(len(cached), BATCH))
     batched = DataLoader(cached, batch_sampler=BatchSampler(len(cached), BATCH))
-    read = DataLoader(DogCat(str(ROOT), "train", SIZE), batch_sampler=BatchSampler(len(cached), BATCH))
+    read = DataLoader(Pictures(str(ROOT), "train", SIZE), batch_sampler=BatchSampler(len(cached), BATCH))
 
     def speed(loader: DataLoader, own: bool) -> float:
         count, begin = 0, time.perf_counter()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch as t
 from torch.nn import functional as F
 
-from data import CLASSES, DogCat
+from data import CLASSES, Pictures
 
 BINS = 15                   # 校准误差按概率分几档
 
@@ -56,7 +56,7 @@ class Part:
             print(f"{name:<10}" + "".join(f"{count:>8}" for count in row))
 
 
-def split_parts(scores: t.Tensor, dataset: DogCat) -> list[Part]:
+def split_parts(scores: t.Tensor, dataset: Pictures) -> list[Part]:
     """全部的结果；图片有几处时，接着是各处的。scores 的次序同 dataset。"""
     targets, origin = t.tensor(dataset.targets), t.tensor(dataset.origin)
     parts = [Part("验证集", scores, targets)]

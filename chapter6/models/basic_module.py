@@ -5,9 +5,8 @@ from pathlib import Path
 import torch as t
 from torch import nn
 
+from task import PROJECT
 from utils import UserError, legible, load_checkpoint, load_state
-
-PROJECT = "dogcat"
 
 
 class BasicModule(nn.Module):

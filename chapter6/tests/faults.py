@@ -13,7 +13,7 @@ from conftest import TINY, paint
 from helpers import Config, fake_npm, write_tgz, write_zip
 
 from classifier import load_model
-from data import DogCat
+from data import Pictures
 from data.prepare import list_source
 from models import SqueezeNet
 from utils import save_checkpoint
@@ -101,9 +101,9 @@ def write_weights() -> None:
 
 
 # (文件名, 写出一个好的, 读它)：test_mutated_files 用
-READERS = [("train/cat.3.jpg", lambda: None, lambda: DogCat("train", "val", 32, cache_mb=10)),
-           ("photos.zip", write_photos, lambda: DogCat("photos.zip", "train", 32, cache_mb=10)),
+READERS = [("train/cat.3.jpg", lambda: None, lambda: Pictures("train", "val", 32, cache_mb=10)),
+           ("photos.zip", write_photos, lambda: Pictures("photos.zip", "train", 32, cache_mb=10)),
            ("photos.zip", write_photos, lambda: list_source(Path("photos.zip"))),
            ("sources.csv", lambda: Path("sources.csv").write_text("file,fold\ntrain/cat.0.jpg,0\n", encoding="utf-8"),
-            lambda: DogCat("train", "val", 32)),
+            lambda: Pictures("train", "val", 32)),
            ("tiny.pth", write_weights, lambda: load_model(Config(model_path="tiny.pth"), t.device("cpu")))]

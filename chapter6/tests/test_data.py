@@ -8,7 +8,7 @@ from conftest import paint
 from helpers import PROJECT, call
 from PIL import Image
 
-from data import CLASSES, DogCat, augment, read_image, to_input
+from data import CLASSES, Pictures, augment, read_image, to_input
 from data.augment import compress
 from data.icons import read_sources
 from utils import BatchSampler, Runtime, UserError, seed_step
@@ -23,7 +23,7 @@ def test_dog_is_one():
 
 
 def test_seventy_and_thirty_percent(pictures):
-    train, val = (DogCat(pictures / "train", split, 32) for split in ("train", "val"))
+    train, val = (Pictures(pictures / "train", split, 32) for split in ("train", "val"))
     assert (len(train), len(val)) == (28, 12)
     assert not set(names(train)) & set(names(val))
     for dataset, each in ((train, 14), (val, 6)):
@@ -32,23 +32,23 @@ def test_seventy_and_thirty_percent(pictures):
 
 
 def test_split_does_not_depend_on_the_other_files_or_their_order(pictures):
-    before = set(names(DogCat(pictures / "train", "train", 32)))
-    again = DogCat(pictures / "train", "train", 32)
+    before = set(names(Pictures(pictures / "train", "train", 32)))
+    again = Pictures(pictures / "train", "train", 32)
     copy = pictures / "copy"
     copy.mkdir()
     for path in sorted((pictures / "train").iterdir(), reverse=True):       # 另一种写入次序
         shutil.copy(path, copy)
-    assert before == set(names(again)) == set(names(DogCat(copy, "train", 32)))
-    assert again.fingerprint() == DogCat(copy, "train", 32).fingerprint()
+    assert before == set(names(again)) == set(names(Pictures(copy, "train", 32)))
+    assert again.fingerprint() == Pictures(copy, "train", 32).fingerprint()
 
 
 def test_test_pictures_are_in_the_order_of_their_numbers(pictures):
-    dataset = DogCat(pictures / "test", "test", 32)
+    dataset = Pictures(pictures / "test", "test", 32)
     assert [dataset[i][1] for i in range(len(dataset))] == list(range(1, 13))
 
 
 def test_cached_or_not_the_pictures_are_the_same(pictures):
-    read, cached = (DogCat(pictures / "train", "val", 32, cache_mb=size) for size in (0, 1))
+    read, cached = (Pictures(pictures / "train", "val", 32, cache_mb=size) for size in (0, 1))
     assert read.cache is None and cached.cache is not None
     for i in range(len(read)):
         assert t.equal(read[i][0], cached[i][0]) and read[i][1] == cached[i][1]
@@ -64,7 +64,7 @@ def test_families_do_not_cross_folds():
     assert {fold for some in folds.values() for fold in some} == {"0", "1", "2", "3", "4", "test"}
     assert {row["file"].split("/")[0] for row in rows if row["fold"] == "test"} == {"test"}
     for fold in range(5):
-        train, val = (DogCat(PROJECT / "data/train", split, 32, fold) for split in ("train", "val"))
+        train, val = (Pictures(PROJECT / "data/train", split, 32, fold) for split in ("train", "val"))
         family = {row["file"].split("/")[1]: row["family"] for row in rows if row["fold"] != "test"}
         assert not {family[name] for name in names(train)} & {family[name] for name in names(val)}
         assert set(train.targets) == set(val.targets) == {0, 1}
@@ -75,10 +75,10 @@ def test_stray_files_are_skipped_with_a_line(pictures, capsys):
     for name in ("Thumbs.db", "cat.jpg", "fox.1.jpg", "cat.x.jpg", ".DS_Store"):
         (pictures / "train" / name).write_bytes(b"?")
     (pictures / "test" / "notes.txt").write_bytes(b"?")
-    assert len(DogCat(pictures / "train", "train", 32)) == 28
+    assert len(Pictures(pictures / "train", "train", 32)) == 28
     shown = capsys.readouterr().out
     assert "3 个" in shown and "fox.1.jpg" in shown and "DS_Store" not in shown and "Thumbs.db" not in shown
-    assert len(DogCat(pictures / "test", "test", 32)) == 12
+    assert len(Pictures(pictures / "test", "test", 32)) == 12
     assert "notes.txt" in capsys.readouterr().out
 
 
@@ -170,7 +170,7 @@ def test_kaggle_zip(pictures, monkeypatch, capsys, nested):
     assert "--train-data-root=" in shown and "每张都读得出来" in shown
     for part, number in (("train", 40), ("test", 12)):
         assert len(list((pictures / "data/kaggle" / part).iterdir())) == number
-    train = DogCat(pictures / "data/kaggle/train", "train", 32)
+    train = Pictures(pictures / "data/kaggle/train", "train", 32)
     assert len(train) == 28
 
 
@@ -210,43 +210,43 @@ def zipped(folder, target, under="photos"):
 def test_a_zip_is_the_same_as_its_folder(pictures):
     packed = zipped(pictures / "train", pictures / "train.zip")
     for split in ("train", "val"):
-        folder, archive = (DogCat(place, split, 32, cache_mb=1) for place in (pictures / "train", packed))
+        folder, archive = (Pictures(place, split, 32, cache_mb=1) for place in (pictures / "train", packed))
         assert names(folder) == names(archive) and folder.targets == archive.targets
         assert folder.fingerprint() == archive.fingerprint()
         assert all(t.equal(folder[i][0], archive[i][0]) for i in range(len(folder)))
-    tests = DogCat(zipped(pictures / "test", pictures / "test.zip"), "test", 32)
+    tests = Pictures(zipped(pictures / "test", pictures / "test.zip"), "test", 32)
     assert tests.targets == list(range(1, 13))
 
 
 def test_several_places(pictures, capsys):
     packed = zipped(pictures / "train", pictures / "photos.zip")
     icons = PROJECT / "data/train"
-    alone = {(place, split): DogCat(place, split, 32) for place in (icons, packed) for split in ("train", "val")}
-    train, val = (DogCat(f"{icons}:3,{packed}", split, 32) for split in ("train", "val"))
+    alone = {(place, split): Pictures(place, split, 32) for place in (icons, packed) for split in ("train", "val")}
+    train, val = (Pictures(f"{icons}:3,{packed}", split, 32) for split in ("train", "val"))
     assert names(val) == names(alone[icons, "val"]) + names(alone[packed, "val"])           # 折和比例都照旧，不重复
     assert names(train) == names(alone[icons, "train"]) * 3 + names(alone[packed, "train"])
     assert not set(train.files) & set(val.files)
     assert [val.origin.count(i) for i in (0, 1)] == [len(alone[icons, "val"]), 12]
     odd = pictures / "a,b:2"
     shutil.copytree(pictures / "train", odd)
-    assert len(DogCat(odd, "train", 32)) == 28              # 名字里本来就有逗号、冒号
+    assert len(Pictures(odd, "train", 32)) == 28              # 名字里本来就有逗号、冒号
 
 
 def test_a_sources_csv_saved_by_a_spreadsheet(pictures, capsys):
     lines = ["file;label; fold", *(f"train/{name}.{i}.jpg;{name}; {i % 2}" for name in ("cat", "dog") for i in range(20))]
     (pictures / "sources.csv").write_text("\r\n".join(lines), encoding="utf-8-sig")
-    files = DogCat(pictures / "train", "val", 32, val_fold=1).paths
+    files = Pictures(pictures / "train", "val", 32, val_fold=1).paths
     assert len(files) == 20 and all(int(path.stem.split(".")[1]) % 2 for path in files)
     (pictures / "sources.csv").write_text("\r\n".join(lines[:-1]), encoding="utf-8-sig")
-    assert len(DogCat(pictures / "train", "val", 32, val_fold=1)) == 12 and "dog.19.jpg 等 1 张的 fold" in capsys.readouterr().out
+    assert len(Pictures(pictures / "train", "val", 32, val_fold=1)) == 12 and "dog.19.jpg 等 1 张的 fold" in capsys.readouterr().out
 
 
 def test_another_sources_csv_is_left_alone(pictures):
     (pictures / "sources.csv").write_bytes("\ufeffname,url\ncat.0.jpg,x\n".encode())
-    assert len(DogCat(pictures / "train", "train", 32)) == 28
+    assert len(Pictures(pictures / "train", "train", 32)) == 28
     (pictures / "sources.csv").write_bytes("名字,网址\n".encode("gbk"))
     with pytest.raises(UserError, match="sources.csv"):
-        DogCat(pictures / "train", "train", 32)
+        Pictures(pictures / "train", "train", 32)
 
 
 def test_photos_are_made_like_those_of_others():
@@ -304,7 +304,7 @@ def test_other_layouts(tmp_path, monkeypatch, capsys, layout, packed):
     assert [name.split(".")[0] for name in made] == ["cat"] * each + ["dog"] * each
     assert ("读不出来的 2 张" in shown and "666.jpg" in shown and "11702.jpg" in shown) == (layout == "petimages")
     assert "--train-data-root=" in shown and {path: path.read_bytes() for path in before} == before
-    assert len(DogCat(tmp_path / "data/pets/train", "train", 32)) + len(DogCat(tmp_path / "data/pets/train", "val", 32)) == 2 * each
+    assert len(Pictures(tmp_path / "data/pets/train", "train", 32)) + len(Pictures(tmp_path / "data/pets/train", "val", 32)) == 2 * each
     if layout == "petimages":
         assert made[:2] == ["cat.0.jpg", "cat.1.jpg"] and (tmp_path / "data/pets/train/dog.3.jpg").read_bytes() == next(
             content for path, content in before.items() if path.as_posix().endswith("Dog/3.jpg"))

@@ -11,7 +11,7 @@ from main import evaluate
 
 from classifier import load_model, make_dataset
 from config import Config
-from data import DogCat, read_image
+from data import Pictures, read_image
 from data.icons import read_sources
 from evaluation import Part
 from stranger import is_drawn
@@ -75,7 +75,7 @@ def test_free_photos(workdir, capsys):
         assert "都不像" in lines[name] and like in lines[name]
     call("predict", f"--path={PROJECT / 'data/photos/panda.webp'}", "--doubt=0")
     assert "都不像" not in capsys.readouterr().out
-    icons = DogCat(PROJECT / "data/train", "val", 128)
+    icons = Pictures(PROJECT / "data/train", "val", 128)
     assert is_drawn(t.stack([icons[i][0] for i in range(len(icons))])).all()
     photos = [read_image(path, 128) for path in sorted((PROJECT / "data/photos").iterdir())]
     assert not is_drawn(t.stack(photos)).any()
