@@ -1,5 +1,6 @@
 """验证的结果：准确率、混淆矩阵、对数损失和校准误差，几处图片各算各的；校准概率的温度。"""
 
+import unicodedata
 from dataclasses import dataclass
 
 import torch as t
@@ -51,9 +52,14 @@ class Part:
     def report(self, temperature: float) -> None:
         print(f"{self.name} {len(self.targets)} 张：准确率 {self.accuracy:.2%}，对数损失 {self.log_loss(temperature):.4f}，"
               f"校准误差 {self.calibration_error(temperature):.2%}（不除以温度 {temperature:.2f} 时 {self.calibration_error(1):.2%}）")
-        print("真实＼判断" + "".join(f"{name:>8}" for name in CLASSES))
+        print("真实＼判断" + "".join(" " * (8 - width(name)) + name for name in CLASSES))
         for name, row in zip(CLASSES, self.matrix):
-            print(f"{name:<10}" + "".join(f"{count:>8}" for count in row))
+            print(name + " " * (10 - width(name)) + "".join(f"{count:>8}" for count in row))
+
+
+def width(text: str) -> int:
+    """在终端上占几格：汉字占两格。"""
+    return sum(1 + (unicodedata.east_asian_width(sign) in "WF") for sign in text)
 
 
 def split_parts(scores: t.Tensor, dataset: Pictures) -> list[Part]:

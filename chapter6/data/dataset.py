@@ -72,10 +72,8 @@ class Pictures(Dataset):
         return len(self.files)
 
     def fingerprint(self) -> str:
-        """数据的指纹，见 data.pictures.fingerprint。按文件夹放的，类别也算名字的一部分。"""
-        names = (name if folder_label(whole) is None else f"{CLASSES[folder_label(whole)]}/{name}"
-                 for whole, name in ((file[1], path.name) for file, path in zip(self.files, self.paths)))
-        return fingerprint(names, (size_of(*file) for file in self.files))
+        """数据的指纹，见 data.pictures.fingerprint。"""
+        return fingerprint((path.name for path in self.paths), (size_of(*file) for file in self.files))
 
 
 def split_roots(roots: str) -> list[tuple[Path, int]]:
