@@ -26,8 +26,8 @@ ROOT = Path(__file__).parent / "data" / "train"
 class OneByOne(Dataset):
     """常见的写法：用到一张才打开一张，各自增强，衬白底。"""
 
-    def __init__(self, paths: list[Path]):
-        self.paths = paths
+    def __init__(self, paths: list[Path], targets: list[int]):
+        self.paths, self.targets = paths, targets
         self.transform = transforms.Compose([
             transforms.RandomAffine(20, (0.1, 0.1), (0.75, 1.2), fill=255), transforms.RandomHorizontalFlip(),
             transforms.ColorJitter(0.3, 0.3, 0.3, 0.1), transforms.Resize(SIZE), transforms.CenterCrop(SIZE),
@@ -37,7 +37,7 @@ class OneByOne(Dataset):
         image = Image.open(self.paths[index]).convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image).convert("RGB")
-        return self.transform(image), CLASSES.index(self.paths[index].name.split(".")[0])
+        return self.transform(image), self.targets[index]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -62,7 +62,7 @@ def input_speed() -> None:
     begin = time.perf_counter()
     cached = Pictures(str(ROOT), "train", SIZE, cache_mb=512)
     print(f"一次解码 {len(cached)} 张：{time.perf_counter() - begin:.2f} 秒")
-    single = DataLoader(OneByOne(cached.paths), batch_sampler=BatchSampler(len(cached), BATCH))
+    single = DataLoader(OneByOne(cached.paths, cached.targets), batch_sampler=BatchSampler(len(cached), BATCH))
     batched = DataLoader(cached, batch_sampler=BatchSampler(len(cached), BATCH))
     read = DataLoader(Pictures(str(ROOT), "train", SIZE), batch_sampler=BatchSampler(len(cached), BATCH))
 
@@ -79,10 +79,10 @@ def input_speed() -> None:
 
 def train_speed(name: str) -> None:
     """同样的训练步，通道在最后，对照默认的内存格式。"""
-    x, targets = t.randn(BATCH, 3, SIZE, SIZE), t.randint(2, (BATCH,))
+    x, targets = t.randn(BATCH, 3, SIZE, SIZE), t.randint(len(CLASSES), (BATCH,))
 
     def make(layout: t.memory_format) -> Callable[[], float]:
-        model = getattr(models, name)(num_classes=2).to(memory_format=layout).train()
+        model = getattr(models, name)(num_classes=len(CLASSES)).to(memory_format=layout).train()
         optimizer = t.optim.AdamW(model.parameters(), 1e-4)
         inputs = x.contiguous(memory_format=layout)
 
