@@ -127,11 +127,12 @@ def find_labelled(place: Path) -> list[tuple[str, int]]:
 def find_tests(place: Path) -> list[tuple[str, int | str]]:
     """place 里的测试图片和它们的号码，按号码排列；名字不是号码的跳过，说一声。
 
-    一个号码也没有，或者按类别放在文件夹里（各有各的号码）时，全都要，用名字（相对路径）代替号码。
+    名字不是号码的更多，或者按类别放在文件夹里（各有各的号码）时，全都要，用名字（相对路径）代替号码。
     """
     pictures, others = list_images(place)
     numbered = [name for name in pictures if re.fullmatch(r"\d+", Path(name).stem)]
-    if not numbered or any(folder_label(name) is not None for name in pictures):
+    named = [name for name in set(pictures).difference(numbered) if label_of(name) is None]     # <类别>.<号码> 的是训练图片
+    if len(named) > len(numbered) or not numbered or any(folder_label(name) is not None for name in pictures):
         report_skipped(place, others)
         if not pictures:
             raise UserError(f"{legible(place)} 里没有图片，文件名要像 0.jpg")

@@ -94,7 +94,7 @@ def write_photos() -> None:
 
 
 # (文件名, 写出一个好的, 读它)：test_mutated_files 用
-READERS = [(f"train/{FIRST}.3.jpg", lambda: None, lambda: Pictures("train", "val", 32, cache_mb=10)),
+READERS = [(f"train/{FIRST}.3.jpg", lambda: None, lambda: [Pictures("train", split, 32, cache_mb=10) for split in ("train", "val")]),
            ("photos.zip", write_photos, lambda: Pictures("photos.zip", "train", 32, cache_mb=10)),
            ("photos.zip", write_photos, lambda: list_source(Path("photos.zip"))),
            ("sources.csv", lambda: Path("sources.csv").write_text(f"file,fold\ntrain/{FIRST}.0.jpg,0\n", encoding="utf-8"),
