@@ -50,7 +50,7 @@ def train(opt: Config) -> None:
     build_model(opt.model)                                          # 名字不对就早说
     train_set, val_set = make_dataset(opt, "train"), make_dataset(opt, "val")
     job.match_data(f"{train_set.fingerprint()}:{val_set.fingerprint()}", "--train-data-root")
-    opt.batch_size = batch_size(opt, len(train_set), runtime.world_size)
+    opt.batch_size = opt.batch_size if job.last else batch_size(opt, len(train_set), runtime.world_size)
     sampler = BatchSampler(len(train_set), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
     loader = DataLoader(train_set, batch_sampler=sampler, num_workers=workers(opt, train_set))
 

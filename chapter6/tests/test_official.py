@@ -130,3 +130,11 @@ def test_nothing_is_left_of_what_failed(tmp_path, monkeypatch, capsys, fault):
         call("prepare", f"--source={source}")
     assert stop.value.code == 2 and capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "data").exists() or list((tmp_path / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize("layout, inner", [("petimages", "PetImages"), ("cats", "pets")])
+def test_folders_of_cats_and_dogs_need_no_preparing(tmp_path, layout, inner):
+    place = lay_out(tmp_path, layout) / inner
+    train, val = (Pictures(place, split, 32) for split in ("train", "val"))
+    assert [(train.targets + val.targets).count(label) for label in (0, 1)] == [5 if layout == "petimages" else 4] * 2      # 有坏图的读到时才说
+    assert all(path.parent.name.lower().startswith(("cat", "dog")[label]) for path, label in zip(train.paths, train.targets))
