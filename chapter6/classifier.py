@@ -9,7 +9,9 @@ from config import Config
 from data import CLASSES, Pictures, to_input
 from models.basic_module import BasicModule
 from task import PROJECT
-from utils import Runtime, UserError, legible, load_checkpoint, quote
+from utils.checkpoint import load_checkpoint
+from utils.files import UserError, legible, quote
+from utils.runtime import Runtime
 
 SHIPPED = Path(__file__).parent / "checkpoints" / f"{PROJECT}.pth"
 

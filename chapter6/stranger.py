@@ -9,7 +9,8 @@ from config import Config
 from data import CLASSES, to_input
 from models import EfficientNetLite0
 from task import IMAGENET, TITLES
-from utils import Runtime, UserError, say
+from utils.files import UserError, say
+from utils.runtime import Runtime
 
 SIDE = 224                  # 这份权重训练时的边长
 FLAT = 0.55                 # 左右相邻的像素至多差 1 的超过这么多，是图标、图画

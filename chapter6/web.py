@@ -11,7 +11,7 @@ from data.pictures import open_picture
 from page import answer, gr, photo_box, serve
 from stranger import Stranger
 from task import TITLES
-from utils import setup
+from utils.runtime import setup
 
 SHOWN = 720                                         # 网页上的图最长这么多像素
 NAMES = [TITLES.get(name, name) for name in CLASSES]

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from data.pictures import SUFFIXES, fingerprint, open_picture
 from task import CLASSES, FOLDERS
-from utils import UserError, legible, quote, say
+from utils.files import UserError, legible, quote, say
 
 from .places import in_threads, list_files, read_file, size_of
 

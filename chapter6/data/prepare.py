@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from config import Config
 from data.pictures import SUFFIXES, is_data, open_picture, open_zip, read_member
 from task import CLASSES, KAGGLE, OXFORD, TITLES
-from utils import UserError, legible, quote
+from utils.files import UserError, legible, quote
 
 from .dataset import NAMED, folder_label
 from .icons import check_icons, rebuild_icons

@@ -6,7 +6,8 @@ import torch as t
 from torch import nn
 
 from task import PROJECT
-from utils import UserError, legible, load_checkpoint, load_state
+from utils.checkpoint import load_checkpoint, load_state
+from utils.files import UserError, legible
 
 
 class BasicModule(nn.Module):

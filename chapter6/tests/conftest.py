@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from models import SqueezeNet
 from task import CLASSES, PROJECT
-from utils import save_checkpoint
+from utils.checkpoint import save_checkpoint
 
 FIRST, SECOND = CLASSES[:2]
 TINY = ["--model=SqueezeNet", "--image-size=32", "--batch-size=8"]

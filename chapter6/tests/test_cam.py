@@ -6,7 +6,7 @@ from PIL import Image
 from cam import DIM, class_activation, shine
 from classifier import build_model, score
 from task import CLASSES
-from utils import Runtime
+from utils.runtime import Runtime
 
 CPU = Runtime(t.device("cpu"))
 

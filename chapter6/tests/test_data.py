@@ -10,7 +10,9 @@ from PIL import Image
 from data import CLASSES, Pictures, augment, read_image, to_input
 from data.augment import compress
 from data.dataset import folder_label, label_of
-from utils import BatchSampler, Runtime, UserError, seed_step
+from utils.files import UserError
+from utils.loading import BatchSampler
+from utils.runtime import Runtime, seed_step
 
 KINDS = len(CLASSES)
 

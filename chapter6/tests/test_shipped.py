@@ -14,7 +14,8 @@ from data import Pictures, augment, read_image
 from data.icons import read_sources
 from evaluation import Part
 from stranger import is_drawn
-from utils import UserError, seed_step, setup
+from utils.files import UserError
+from utils.runtime import seed_step, setup
 
 TRAIN, TEST = (f"--{part}-data-root={PROJECT / 'data' / part}" for part in ("train", "test"))
 WEIGHTS = PROJECT / "checkpoints" / "dogcat.pth"

@@ -6,7 +6,7 @@ from conftest import CLASSES, TINY, TRAIN
 from helpers import Config, call, program, spawn
 
 from models import EfficientNetLite0
-from utils import load_checkpoint
+from utils.checkpoint import load_checkpoint
 
 STEPS = 14 * len(CLASSES) // 8         # 小数据每类训练 14 张，一批 8 张：一轮走这么多步
 

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from config import Config
 from data.pictures import open_picture
-from utils import UserError, legible, quote
+from utils.files import UserError, legible, quote
 
 from .dataset import CHUNK, list_images, read_files
 from .draw import HELD_OUT, draw_avatars

@@ -7,7 +7,7 @@ from helpers import call, fails, spawn
 from main import lr_factor
 
 from config import Config
-from utils import load_checkpoint
+from utils.checkpoint import load_checkpoint
 
 
 def small(small_file, *more):
