@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 import models
-from data import CLASSES, DogCat, augment
+from data import CLASSES, Pictures, augment
 from data.dataset import fit
 from data.pictures import open_picture
 from timing import compare, print_header, seconds
@@ -29,8 +29,8 @@ ROOT = Path(__file__).parent / "data" / "train"
 class OneByOne(Dataset):
     """常见的写法：用到一张才打开一张，各自增强，衬白底。"""
 
-    def __init__(self, paths: list[Path]):
-        self.paths = paths
+    def __init__(self, paths: list[Path], targets: list[int]):
+        self.paths, self.targets = paths, targets
         self.transform = transforms.Compose([
             transforms.RandomAffine(20, (0.1, 0.1), (0.75, 1.2), fill=255), transforms.RandomHorizontalFlip(),
             transforms.ColorJitter(0.3, 0.3, 0.3, 0.1), transforms.Resize(SIZE), transforms.CenterCrop(SIZE),
@@ -40,7 +40,7 @@ class OneByOne(Dataset):
         image = Image.open(self.paths[index]).convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image).convert("RGB")
-        return self.transform(image), CLASSES.index(self.paths[index].name.split(".")[0])
+        return self.transform(image), self.targets[index]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -56,16 +56,16 @@ def main() -> None:
 
 def input_speed() -> None:
     """自带的图标，只取数据和增强，不训练。"""
-    cached = DogCat(str(ROOT), "train", SIZE, cache_mb=512)
-    print(f"一次解码 {len(cached)} 张：{seconds(lambda: DogCat(str(ROOT), 'train', SIZE, cache_mb=512)):.2f} 秒")
+    cached = Pictures(str(ROOT), "train", SIZE, cache_mb=512)
+    print(f"一次解码 {len(cached)} 张：{seconds(lambda: Pictures(str(ROOT), 'train', SIZE, cache_mb=512)):.2f} 秒")
     sampler = BatchSampler(len(cached), BATCH)
-    single = DataLoader(OneByOne(cached.paths), batch_sampler=sampler)
+    single = DataLoader(OneByOne(cached.paths, cached.targets), batch_sampler=sampler)
 
     def one_by_one() -> None:
         for _ in single:
             pass
 
-    for title, dataset in (("留在内存", cached), ("每次解码", DogCat(str(ROOT), "train", SIZE))):
+    for title, dataset in (("留在内存", cached), ("每次解码", Pictures(str(ROOT), "train", SIZE))):
         def in_batches(dataset=dataset) -> None:
             for images, _ in DataLoader(dataset, batch_sampler=sampler):
                 augment(images, (0.5,) * 3, (0.5,) * 3)
@@ -87,10 +87,10 @@ def reading_speed(count: int = 50) -> None:
 
 def network_speed(name: str) -> None:
     """同样的训练步、同样的前向，对照默认的内存格式；再对照 bfloat16。"""
-    x, targets, runtime = t.randn(BATCH, 3, SIZE, SIZE), t.randint(2, (BATCH,)), setup(use_gpu=False)
+    x, targets, runtime = t.randn(BATCH, 3, SIZE, SIZE), t.randint(len(CLASSES), (BATCH,)), setup(use_gpu=False)
 
     def make(layout: t.memory_format, bf16: bool = False) -> tuple[Callable[[], None], Callable[[], None]]:
-        model = getattr(models, name)(num_classes=2).to(memory_format=layout)
+        model = getattr(models, name)(num_classes=len(CLASSES)).to(memory_format=layout)
         optimizer = t.optim.AdamW(model.parameters(), 1e-4)
         inputs = x.contiguous(memory_format=layout)
 

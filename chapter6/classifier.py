@@ -6,13 +6,14 @@ import torch as t
 
 import models
 from config import Config
-from data import CLASSES, DogCat, to_input
-from models.basic_module import PROJECT, BasicModule
+from data import CLASSES, Pictures, to_input
+from models.basic_module import BasicModule
+from task import PROJECT
 from utils.checkpoint import load_checkpoint
-from utils.files import UserError, legible
+from utils.files import UserError, legible, quote
 from utils.runtime import Runtime
 
-SHIPPED = Path(__file__).parent / "checkpoints" / "dogcat.pth"
+SHIPPED = Path(__file__).parent / "checkpoints" / f"{PROJECT}.pth"
 
 
 def build_model(name: str) -> BasicModule:
@@ -66,6 +67,9 @@ def update_average(average: t.nn.Module, model: t.nn.Module, keep: float) -> Non
 
 def load_model(opt: Config, device: t.device) -> tuple[BasicModule, int, float]:
     """载入 opt.model_path（空则为自带权重），返回网络、它训练时的 image_size 和校准概率的温度。"""
+    if not opt.model_path and not SHIPPED.is_file():
+        raise UserError(f"没有自带的权重：用 --model-path 指明训练好的，如 --model-path={quote(Path('runs', opt.env, 'best.pth'))}，"
+                        f"或把它抄成 checkpoints/{SHIPPED.name}；还没有就先训练")
     path = opt.model_path or SHIPPED
     content = load_checkpoint(path, PROJECT)
     size, temperature = content["image_size"], content.get("temperature", 1.0)      # 以前存的没有温度
@@ -79,9 +83,9 @@ def load_model(opt: Config, device: t.device) -> tuple[BasicModule, int, float]:
     return model, opt.image_size if "image_size" in opt.given else size, temperature
 
 
-def make_dataset(opt: Config, split: str, image_size: int | None = None, cache_mb: int | None = None) -> DogCat:
+def make_dataset(opt: Config, split: str, image_size: int | None = None, cache_mb: int | None = None) -> Pictures:
     root = opt.test_data_root if split == "test" else opt.train_data_root
-    return DogCat(root, split, image_size or opt.image_size, opt.val_fold, opt.cache_mb if cache_mb is None else cache_mb)
+    return Pictures(root, split, image_size or opt.image_size, opt.val_fold, opt.cache_mb if cache_mb is None else cache_mb)
 
 
 def score(model: BasicModule, images: t.Tensor, runtime: Runtime, cpu_bf16: bool = False) -> t.Tensor:

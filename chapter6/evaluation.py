@@ -1,11 +1,12 @@
 """验证的结果：准确率、混淆矩阵、对数损失和校准误差，几处图片各算各的；校准概率的温度。"""
 
+import unicodedata
 from dataclasses import dataclass
 
 import torch as t
 from torch.nn import functional as F
 
-from data import CLASSES, DogCat
+from data import CLASSES, Pictures
 
 BINS = 15                   # 校准误差按概率分几档
 
@@ -51,12 +52,17 @@ class Part:
     def report(self, temperature: float) -> None:
         print(f"{self.name} {len(self.targets)} 张：准确率 {self.accuracy:.2%}，对数损失 {self.log_loss(temperature):.4f}，"
               f"校准误差 {self.calibration_error(temperature):.2%}（不除以温度 {temperature:.2f} 时 {self.calibration_error(1):.2%}）")
-        print("真实＼判断" + "".join(f"{name:>8}" for name in CLASSES))
+        print("真实＼判断" + "".join(" " * (8 - width(name)) + name for name in CLASSES))
         for name, row in zip(CLASSES, self.matrix):
-            print(f"{name:<10}" + "".join(f"{count:>8}" for count in row))
+            print(name + " " * (10 - width(name)) + "".join(f"{count:>8}" for count in row))
 
 
-def split_parts(scores: t.Tensor, dataset: DogCat) -> list[Part]:
+def width(text: str) -> int:
+    """在终端上占几格：汉字占两格。"""
+    return sum(1 + (unicodedata.east_asian_width(sign) in "WF") for sign in text)
+
+
+def split_parts(scores: t.Tensor, dataset: Pictures) -> list[Part]:
     """全部的结果；图片有几处时，接着是各处的。scores 的次序同 dataset。"""
     targets, origin = t.tensor(dataset.targets), t.tensor(dataset.origin)
     parts = [Part("验证集", scores, targets)]

@@ -1,4 +1,4 @@
-"""猫狗分类：python main.py train | val | test | predict | web | prepare | help"""
+"""图片分类，分什么写在 task.py：python main.py train | val | test | predict | web | prepare | help"""
 
 from config import Config
 from utils.options import preflight, run
@@ -25,7 +25,7 @@ from classifier import (
     starts_from_imagenet,
     update_average,
 )
-from data import CLASSES, DogCat, augment, read_image
+from data import CLASSES, Pictures, augment, read_image
 from data.pictures import check_picture, complain
 from data.prepare import prepare as prepare_data
 from evaluation import Part, split_parts
@@ -47,6 +47,7 @@ from utils.runtime import seed_step, setup
 
 FIXED = ("model", "image_size", "val_fold", "batch_size", "freeze_early", "freeze_bn", "lr_schedule",
          "model_path", "pretrained", "seed")     # 接着训练时不能换的选项
+FEW_STEPS = 4           # 图再少，一轮也至少走这么多步
 
 
 def train(opt: Config) -> None:
@@ -57,6 +58,7 @@ def train(opt: Config) -> None:
     build_model(opt.model)                                          # 名字不对就早说
     train_set, val_set = make_dataset(opt, "train"), make_dataset(opt, "val")
     job.match_data(f"{train_set.fingerprint()}:{val_set.fingerprint()}", "--train-data-root")
+    opt.batch_size = opt.batch_size if job.last else batch_size(opt, len(train_set), runtime.world_size)
     sampler = BatchSampler(len(train_set), opt.batch_size, opt.seed, runtime.rank, runtime.world_size)
     loader = DataLoader(train_set, batch_sampler=sampler, num_workers=workers(opt, train_set))
 
@@ -120,7 +122,7 @@ def val(opt: Config) -> None:
 
 
 def test(opt: Config) -> None:
-    """判断测试集，每张图的号码和是狗的概率写进 result.csv"""
+    """判断测试集，每张图的号码和各类的概率（两类时只有后一类的）写进 result.csv"""
     runtime = setup(opt.use_gpu)
     model, size, temperature = load_model(opt, runtime.device)
     dataset = make_dataset(opt, "test", size, cache_mb=0)
@@ -130,7 +132,8 @@ def test(opt: Config) -> None:
         start = len(rows) + len(bad)
         rows.update((start + i, row) for i, (row, problem) in enumerate(zip(shares.tolist(), problems)) if not problem)
         bad += filter(None, problems)
-    answers = {place / name: label for place, _ in dataset.files for name, label in known_answers(place).items()}
+    places = dict.fromkeys(place for place, _ in dataset.files)
+    answers = {place / name: label for place in places for name, label in known_answers(place).items()}
     write_table([(dataset.targets[i], row) for i, row in rows.items()], opt.result_file)
     if all(dataset.paths[i] in answers for i in rows):
         targets = t.tensor([CLASSES.index(answers[dataset.paths[i]]) for i in rows])
@@ -173,7 +176,7 @@ def web(opt: Config) -> None:
 
 
 @t.inference_mode()
-def evaluate(model: t.nn.Module, dataset: DogCat, opt: Config, runtime) -> list[Part]:
+def evaluate(model: t.nn.Module, dataset: Pictures, opt: Config, runtime) -> list[Part]:
     """dataset 的结果：先是全部，有几处图片时接着是各处的。几个进程各算一部分，再合起来。"""
     model.eval()
     if runtime.world_size > 1:
@@ -187,11 +190,20 @@ def evaluate(model: t.nn.Module, dataset: DogCat, opt: Config, runtime) -> list[
     return split_parts(t.tensor(whole, dtype=t.float64).reshape(scores.shape), dataset)
 
 
-def workers(opt: Config, dataset: DogCat) -> int:
+def batch_size(opt: Config, count: int, world_size: int) -> int:
+    """一批几张。没有亲手给出而训练集只有 count 张、不够走 FEW_STEPS 步时减小：零头每轮都要丢下，一轮一步时丢得最多。"""
+    fit = max(2, count // FEW_STEPS) // world_size * world_size or world_size
+    if "batch_size" in opt.given or fit >= opt.batch_size:
+        return opt.batch_size
+    say(f"训练集只有 {count} 张：一批取 {fit} 张，每轮走 {count // fit} 步；要自己定，用 --batch-size")
+    return fit
+
+
+def workers(opt: Config, dataset: Pictures) -> int:
     return opt.num_workers if dataset.cache is None else 0      # 图片已在内存里，另起进程反而慢
 
 
-def plain_loader(part, opt: Config, dataset: DogCat | None = None) -> DataLoader:
+def plain_loader(part, opt: Config, dataset: Pictures | None = None) -> DataLoader:
     return DataLoader(part, opt.batch_size, num_workers=workers(opt, dataset or part))
 
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from classifier import shares
 from config import Config
 from data import CLASSES
-from data.dataset import read_rows
+from data.dataset import folder_label, label_of, list_images, read_rows
 from data.pictures import find_pictures, open_picture, save_picture
 from models.basic_module import BasicModule
 from utils.files import UserError, legible, replacing
@@ -54,8 +54,8 @@ def judge(images: Readable, model: BasicModule, temperature: float, opt: Config,
         yield batch, shares(model, batch, temperature, opt, runtime), problems
 
 
-def write_table(rows: list[tuple[int, list[float]]], path: str) -> None:
-    """rows 是一张张图的（号码，各类的概率），写成 csv。两类时像 Kaggle 要的那样只写一列：后一类（狗）的概率；更多类时各写一列。"""
+def write_table(rows: list[tuple[int | str, list[float]]], path: str) -> None:
+    """rows 是一张张图的（号码或名字，各类的概率），写成 csv。两类时像 Kaggle 要的那样只写一列：后一类的概率；更多类时各写一列。"""
     header, first = (["id", "label"], 1) if len(CLASSES) == 2 else (["id", *CLASSES], 0)
     table = io.StringIO(newline="")
     writer = csv.writer(table)
@@ -68,12 +68,13 @@ def write_table(rows: list[tuple[int, list[float]]], path: str) -> None:
 
 def is_table(path: Path) -> bool:
     """path 是不是 write_table 写的：读者自己的 csv 也可能叫这个名字。"""
-    return re.fullmatch(rb"id,[^\r\n]+\r\n(\d+(,[01]\.\d{6})+\r\n)*", path.read_bytes()) is not None
+    return re.fullmatch(rb"id,[^\r\n]+\r\n([^\r\n]+?(,[01]\.\d{6})+\r\n)*", path.read_bytes()) is not None
 
 
-def known_answers(root: str | Path) -> dict[str, str]:
-    """文件名 → 类别，自带的图标写在上一级的 sources.csv 里。没有这个文件时为空。"""
-    return {Path(row["file"]).name: row["label"] for row in read_rows(Path(root)) if row.get("label") in CLASSES}
+def known_answers(root: Path) -> dict[str, str]:
+    """root 里各文件（相对路径）→ 类别：放在类别的文件夹里的；自带的图标，写在上一级的 sources.csv 里。不知道的没有。"""
+    placed = {name: CLASSES[label] for name in list_images(root)[0] if (label := folder_label(name)) is not None}
+    return placed | {row["file"]: row["label"] for row in read_rows(root) if row.get("label") in CLASSES}
 
 
 def grid_size(count: int) -> tuple[int, int]:
@@ -86,14 +87,17 @@ def draw_grid(results: list[tuple[Path, str, float]], target: str) -> None:
     sheet = Image.new("RGB", grid_size(len(results)), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     answers = {folder: known_answers(folder) for folder in {path.parent for path, *_ in results}}
+    shown = {name: name if name.isascii() else str(i) for i, name in enumerate(CLASSES)}    # 这种字体没有汉字
+    if any(name != number for name, number in shown.items()):
+        print(f"图里写的是类别的号码：{'、'.join(f'{number} {name}' for name, number in shown.items())}")
     for i, (path, guess, share) in enumerate(results):
         x, y = i % COLUMNS * CELL, i // COLUMNS * (CELL + CAPTION)
         image = open_picture(path, draft=CELL)
         image.thumbnail((CELL - 8, CELL - 8))
         sheet.paste(image, (x + (CELL - image.width) // 2, y + (CELL - image.height) // 2))
-        named = path.name.split(".")[0]                         # cat.0.jpg 这样的名字就是答案
-        answer = answers[path.parent].get(path.name, named if named in CLASSES else None)
-        text = f"{guess} {share:.0%}" if guess else "neither"
+        named = label_of(f"{path.parent.name}/{path.name}")     # 所在的文件夹，或 <类别>.0.jpg 这样的名字，就是答案
+        answer = answers[path.parent].get(path.name, None if named is None else CLASSES[named])
+        text = f"{shown[guess]} {share:.0%}" if guess else "neither"
         color = UNKNOWN if answer is None else RIGHT if answer == guess else WRONG
         pen.text((x + CELL / 2, y + CELL), text, color, font, anchor="ma")
     save_picture(sheet, target, "--picture", [path for path, *_ in results])

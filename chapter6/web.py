@@ -1,4 +1,4 @@
-"""网页：放一张照片，看网络说它是猫、是狗，还是都不像，凭的是照片里的哪些地方。python main.py web"""
+"""网页：放一张照片，看网络说它是哪一类，还是都不像，凭的是照片里的哪些地方。python main.py web"""
 
 from pathlib import Path
 
@@ -10,11 +10,13 @@ from data.dataset import seen_box
 from data.pictures import open_picture
 from page import answer, gr, photo_box, serve
 from stranger import Stranger
+from task import TITLES
 from utils.runtime import setup
 
 SHOWN = 720                                         # 网页上的图最长这么多像素
-NAMES = {"cat": "猫", "dog": "狗"}                  # 换成自己的类别时，没有写在这里的就用原来的名字
-INTRO = """# 是猫还是狗？
+NAMES = [TITLES.get(name, name) for name in CLASSES]
+QUESTION = f"是{'、'.join(NAMES[:-1])}还是{NAMES[-1]}？"
+INTRO = f"""# {QUESTION}
 放一张照片（拖进来、粘贴、用摄像头拍都行），看网络怎么说。照片只在这台机器上用，不会传到别处，答完就删。"""
 
 
@@ -29,8 +31,8 @@ def show(opt: Config) -> None:
         image = read_image(path, size)[None]                        # (1, 4, S, S)
         row = shares(model, image, temperature, opt, runtime)[0].tolist()
         (known, other), = stranger.look(image)
-        chances = {NAMES.get(name, name): share for name, share in zip(CLASSES, row)}
-        if other:                                                   # 照片里有猫狗的概率是 known，余下的是都不像
+        chances = dict(zip(NAMES, row))
+        if other:                                                   # 照片里有这几类的概率是 known，余下的是都不像
             chances = {name: share * known for name, share in chances.items()} | {f"都不像（更像 {other}）": 1 - known}
         if not hasattr(model, "maps"):                              # 末尾不是取平均的网络，没有类激活图
             return chances, None
@@ -40,7 +42,7 @@ def show(opt: Config) -> None:
         activation = class_activation(model, image, runtime, opt.cpu_bf16)[0]
         return chances, shine(photo, activation, row.index(max(row)))
 
-    with gr.Blocks(title="是猫还是狗？") as page:
+    with gr.Blocks(title=QUESTION) as page:
         gr.Markdown(INTRO)
         with gr.Row():
             with gr.Column():

@@ -11,7 +11,7 @@ from config import Config
 from data import to_input, to_picture
 from losses import LOSSES
 from utils.checkpoint import load_checkpoint, load_state, saved_config
-from utils.files import UserError
+from utils.files import UserError, legible
 from utils.runtime import Runtime, seed_step
 
 PROJECT = "avatar"
@@ -57,11 +57,17 @@ def load_part(part: str, opt: Config, path: str | Path) -> nn.Module:
     return net
 
 
-def load_pair(opt: Config, default: dict[str, Path] = SHIPPED) -> tuple[nn.Module, nn.Module]:
+def load_pair(opt: Config, default: dict[str, Path] = SHIPPED) -> tuple[nn.Module, nn.Module | None]:
     """生成器和给它打分的判别器：选项里给出文件的载入，没有给出的用 default 里的，那里也没有就新造。
 
-    图片边长不同的一对抛出 UserError。
+    自带的判别器没见过别的生成器画的图，打的分没有意义：只给了 --netg-path 时判别器是 None，要挑（gen_search_num > 0）
+    就抛出 UserError。图片边长不同的一对也抛出 UserError。
     """
+    if default and opt.netg_path and not opt.netd_path:
+        if opt.gen_search_num:
+            raise UserError(f"自带的判别器没见过 {legible(opt.netg_path)} 画的图，挑不了：用 --netd-path 指明同一次训练的 netd.pth，或去掉 --gen-search-num")
+        return load_part("netg", opt, opt.netg_path), None
+
     def get(part: str) -> nn.Module:
         path = getattr(opt, f"{part}_path") or default.get(part)
         return load_part(part, opt, path) if path else BUILD[part](opt)
@@ -135,7 +141,7 @@ def sample(netg: nn.Module, noise: t.Tensor, runtime: Runtime, batch_size: int) 
 
 
 @t.inference_mode()
-def draw(netg: nn.Module, netd: nn.Module, opt: Config, runtime: Runtime) -> tuple[t.Tensor, t.Tensor]:
+def draw(netg: nn.Module, netd: nn.Module | None, opt: Config, runtime: Runtime) -> tuple[t.Tensor, t.Tensor]:
     """照 opt 画 gen_num 张头像，返回它们的噪声 (N, nz) 和图片 (N, 3, S, S) 的 uint8。gen_search_num > 0 时，先画那么多张，留下判别器打分最高的。"""
     seed_step(opt.seed)
     noise = t.randn(opt.gen_search_num or opt.gen_num, opt.nz) * opt.gen_std + opt.gen_mean

@@ -147,7 +147,7 @@ def generate(opt: Config) -> None:
     if opt.interpolate and animation == Path(opt.gen_img):
         raise UserError(f"--gen-img={opt.gen_img} 是动画的名字，会盖掉拼成的图：改用 .png，动画存在它旁边")
     runtime = setup(opt.use_gpu)
-    netg, netd = (net.to(runtime.device, memory_format=t.channels_last).eval() for net in load_pair(opt))
+    netg, netd = (net and net.to(runtime.device, memory_format=t.channels_last).eval() for net in load_pair(opt))
     columns = min(8, opt.interpolate) or None
     if opt.interpolate:
         check_picture(animation, "--gen-img", size=(opt.image_size,) * 2)
@@ -179,7 +179,7 @@ def web(opt: Config) -> None:
 
 def prepare(opt: Config) -> None:
     """检查自带的头像；--num=20000 画更多；--source=文件夹或 zip，检查自己的图片"""
-    prepare_data(opt.num, opt.source)
+    prepare_data(opt)
 
 
 if __name__ == "__main__":

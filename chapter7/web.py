@@ -19,7 +19,7 @@ CSS = """.faces, .walk {display: grid; gap: 10px; text-align: center} .faces {gr
 
 def show(opt: Config) -> None:
     runtime = setup(opt.use_gpu)
-    netg, netd = (net.to(runtime.device).eval() for net in load_pair(opt))
+    netg, netd = (net and net.to(runtime.device).eval() for net in load_pair(opt))
 
     @answer
     def faces(seed: float, std: float, pick: bool):
@@ -43,7 +43,7 @@ def show(opt: Config) -> None:
                 board, noise = gr.HTML(), gr.State()
                 seed, button = gr.Number(opt.seed, label="种子", precision=0, minimum=0), gr.Button("换一批", variant="primary")
                 std = gr.Slider(0.3, 1.5, opt.gen_std, step=0.1, label="放得多开", info="小则稳妥而雷同，大则各不相同，也更容易画坏")
-                pick = gr.Checkbox(label=f"画 {SEARCH} 张，只留下判别器最满意的 {COUNT} 张")
+                pick = gr.Checkbox(label=f"画 {SEARCH} 张，只留下判别器最满意的 {COUNT} 张", visible=netd is not None)
             with gr.Column():
                 path, step = gr.HTML(), gr.Slider(0, STEPS, STEPS // 2, step=1, label="走到哪里")
                 first, last = (gr.Slider(1, COUNT, number, step=1, label=label) for number, label in ((3, "从第几张"), (14, "到第几张")))

@@ -20,7 +20,7 @@ ALL = notebooks.find()
 TWICE = {2, 3, 4, 5}  # 这些章的正文，每个单元连着执行两遍
 ONCE = {"2.2.4_cifar10.ipynb", "4.8_resnet34.ipynb", "5.6_faster_training.ipynb"}  # 训练占去一分钟的，只执行一遍
 BORROWED = {"4.2.5_attention.ipynb": ["chapter9/data"],
-            "5.2_torchvision.ipynb": ["chapter6/models", "chapter6/utils"]}  # 除了本章和 data/，还用到哪些文件夹
+            "5.2_torchvision.ipynb": ["chapter6/models", "chapter6/utils", "chapter6/task.py"]}  # 除了本章和 data/，还用到哪些
 TAUGHT = {2, 3, 4, 5, 6, 7, 8, 10}  # 这些章的笔记本有小结、练习与解答，每个断言都有输出让读者看见
 LESSONS = [p for p in ALL if not notebooks.is_solution(p) and notebooks.chapter_of(p) in TAUGHT]
 SOLUTIONS = [p for p in ALL if notebooks.is_solution(p)]
@@ -56,6 +56,8 @@ def test_executes(path: Path, sandbox: Path):
     for folder in (relative.parts[0], "data", *BORROWED.get(path.name, [])):
         if (notebooks.ROOT / folder).is_dir():
             shutil.copytree(notebooks.ROOT / folder, sandbox / folder, ignore=skip)
+        elif (notebooks.ROOT / folder).is_file():
+            shutil.copy(notebooks.ROOT / folder, sandbox / folder)
     copied = sandbox / relative
     notebook, timeout = notebooks.read(copied), TIMEOUT
     if path in LESSONS and notebooks.chapter_of(path) in TWICE and path.name not in ONCE:

@@ -1,4 +1,4 @@
 from .augment import augment, to_input
-from .dataset import CLASSES, DogCat, find_images, read_image
+from .dataset import CLASSES, Pictures, read_image
 
-__all__ = ["CLASSES", "DogCat", "augment", "find_images", "read_image", "to_input"]
+__all__ = ["CLASSES", "Pictures", "augment", "read_image", "to_input"]

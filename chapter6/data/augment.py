@@ -74,7 +74,7 @@ def augment(images: t.Tensor, mean: tuple, std: tuple, runtime: Runtime = ALONE)
 def move(images: t.Tensor, drawn: t.Tensor, only_drawn: bool, dice: Dice) -> t.Tensor:
     """左右翻转（一半）、放大 0.75–1.2 倍、稍改宽窄、旋转 ±20°、平移 ±10%。出界处，照片取镜像，图标透明。
 
-    照片放大 0.85–1.6 倍，宽窄变 0.7–1.4 倍：别处来的照片不一定是正方形，猫狗也有远有近。
+    照片放大 0.85–1.6 倍，宽窄变 0.7–1.4 倍：别处来的照片不一定是正方形，拍得也有远有近。
     """
     angle = dice.uniform(-20, 20) * math.pi / 180
     zoom = 1 / dice.uniform(0.75, 1.2)

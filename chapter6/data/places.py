@@ -9,11 +9,22 @@ from tqdm import tqdm
 from data.pictures import is_data, opened_zip, read_member
 
 
-def list_files(place: Path) -> list[str]:
-    """place 里各文件的名字（相对路径），隐藏的和系统的不算。文件夹只看它自己，zip 看其中的每一层。"""
-    if place.is_dir():
-        return [path.name for path in place.iterdir() if path.is_file() and is_data(path.name)]
-    return list(opened_zip(place)[1])
+def list_files(place: Path, enter: Callable[[str], bool]) -> list[str]:
+    """place 里各文件的名字（相对路径，/ 分隔），隐藏的和系统的不算。
+
+    zip 看其中的每一层。文件夹看它自己，和 enter(名字) 为真的子文件夹（里面的每一层）；别的子文件夹只给出名字，以 / 结尾。
+    """
+    if not place.is_dir():
+        return list(opened_zip(place)[1])
+    names = []
+    for path in place.iterdir():
+        if not path.is_dir():
+            names.append(path.name)
+        elif enter(path.name):
+            names += [file.relative_to(place).as_posix() for file in path.rglob("*") if file.is_file()]
+        else:
+            names.append(f"{path.name}/")
+    return [name for name in names if is_data(name)]
 
 
 def read_file(place: Path, name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""准备数据：检查自带的图标；或把别处得来的猫狗照片检查一遍，必要时解开、改成 <类别>.<号码> 的名字。"""
+"""准备数据：检查自带的图标；或把别处得来的照片检查一遍，必要时解开、改成 <类别>.<号码> 的名字。"""
 
 import functools
 import io
@@ -7,23 +7,23 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from config import Config
 from data.pictures import SUFFIXES, is_data, open_picture, open_zip, read_member
+from task import CLASSES, KAGGLE, OXFORD, TITLES
 from utils.files import UserError, legible, quote
 
+from .dataset import NAMED, folder_label
 from .icons import check_icons, rebuild_icons
 from .places import in_threads
 
 HERE = Path(__file__).parent
-KAGGLE_TRAIN, KAGGLE_TEST = 12500, 12500                        # 训练集每类的张数，测试集的张数
-CLASSES = ("cat", "dog")
-FOLDERS = {"cat": "cat", "cats": "cat", "dog": "dog", "dogs": "dog"}    # 按类别放的文件夹，不分大小写
-LAYOUTS = "Kaggle 的 cat.0.jpg、按类别放的文件夹（Cat 和 Dog、cats 和 dogs），或 Oxford-IIIT Pet 的 images 文件夹"
+LAYOUTS = f"{CLASSES[0]}.0.jpg 那样的名字、按类别放的文件夹（{'、'.join(CLASSES)}）" + "，或 Oxford-IIIT Pet 的 images 文件夹" * bool(OXFORD)
 
 Read = Callable[[], bytes]
 
 
 def prepare(source: str) -> None:
-    """source 为空时检查自带数据；为 npm 时重新画图标；否则是装着猫狗照片的 zip 或文件夹。"""
+    """source 为空时检查自带数据；为 npm 时重新画图标；否则是装着照片的 zip 或文件夹。"""
     if source == "npm":
         rebuild_icons()
     elif source:
@@ -40,7 +40,7 @@ def prepare_photos(source: Path) -> None:
     if layout == "kaggle":
         describe_kaggle(parts)
     else:
-        counts = "，".join(f"{name} {sum(new.startswith(name) for new in parts['train'])} 张" for name in CLASSES)
+        counts = "，".join(f"{name} {sum(label_in(new) == name for new in parts['train'])} 张" for name in CLASSES)
         print(f"{counts}，来自 {'、'.join(sorted({legible(str(PurePosixPath(old).parent)) for old in parts['train'].values()}))}")
     in_place = layout == "kaggle" and source.is_dir() and all((source / name).is_file() for part in parts.values() for name in part.values())
     target = HERE / ("kaggle" if layout == "kaggle" else "pets")
@@ -59,7 +59,7 @@ def prepare_photos(source: Path) -> None:
         roots = {part: target / part for part, names in parts.items() if names}
     print(f"python main.py train --train-data-root={quote(roots['train'])} --num-workers=4")
     if "test" in roots:
-        print(f"python main.py test --test-data-root={quote(roots['test'])} --model-path=runs/dogcat/best.pth")
+        print(f"python main.py test --test-data-root={quote(roots['test'])} --model-path=runs/{Config.env}/best.pth")
 
 
 def list_source(source: Path) -> dict[str, Read]:
@@ -90,28 +90,27 @@ def list_zip(file: Path | io.BytesIO) -> dict[str, Read]:
 
 def arrange(names: list[str], source: Path) -> tuple[str, dict[str, dict[str, str]]]:
     """认出是哪种放法。返回它的名字，和 {"train"、"test": {新名字: 旧名字}}；认不出、缺一类时抛出 UserError。"""
-    by_name = {name: re.fullmatch(r"(cat|dog)\.(\d+)", PurePosixPath(name).stem) for name in names}
-    by_folder = {name: FOLDERS.get(PurePosixPath(name).parent.name.lower()) for name in names}
-    oxford = {name: re.fullmatch(r"[A-Za-z_]+_\d+", PurePosixPath(name).stem) for name in names
-              if PurePosixPath(name).parent.name == "images"}
+    by_name = {name: match[1] for name in names if (match := NAMED.fullmatch(PurePosixPath(name).stem))}
+    by_folder = {name: CLASSES[label] for name in names if (label := folder_label(name)) is not None}
     tests = []
-    if any(by_folder.values()):
-        layout, labels = "folders", {name: label for name, label in by_folder.items() if label}
-    elif any(by_name.values()):
-        layout, labels = "kaggle", {name: match[1] for name, match in by_name.items() if match}
+    if by_folder:
+        layout, labels = "folders", by_folder
+    elif by_name:
+        layout, labels = "kaggle", by_name
         tests = [name for name in names if re.fullmatch(r"\d+", PurePosixPath(name).stem)]
-    else:                                                       # 猫的品种大写开头，狗的小写开头
-        layout, labels = "oxford", {name: "cat" if match[0][0].isupper() else "dog" for name, match in oxford.items() if match}
+    else:
+        layout, labels = "oxford", {name: label for name in names if PurePosixPath(name).parent.name == "images"
+                                    for label, pattern in OXFORD.items() if re.fullmatch(pattern, PurePosixPath(name).stem)}
     missing = [name for name in CLASSES if name not in labels.values()]
     if missing:
-        raise UserError(f"{legible(source)} 里没有{'和'.join({'cat': '猫', 'dog': '狗'}[name] for name in missing)}的图片：认得的放法是{LAYOUTS}")
+        raise UserError(f"{legible(source)} 里没有{'和'.join(TITLES.get(name, name) for name in missing)}的图片：认得的放法是{LAYOUTS}")
     for part in (list(labels), tests):
         if layout == "kaggle" and len({PurePosixPath(name).parent for name in part}) > 1:
             raise UserError(f"{legible(source)} 里的{'训练' if part != tests else '测试'}图片散在几个文件夹：放到同一个文件夹里")
     train = {}
     for label in CLASSES:
         mine = [name for name in labels if labels[name] == label]
-        numbers = [re.fullmatch(r"(?:(?:cat|dog)\.)?(\d+)", PurePosixPath(name).stem) for name in mine]
+        numbers = [re.fullmatch(rf"(?:{re.escape(label)}\.)?(\d+)", PurePosixPath(name).stem) for name in mine]
         kept = all(numbers) and len({int(match[1]) for match in numbers}) == len(mine)      # 号码各不相同就留着
         train |= {f"{label}.{int(match[1]) if kept else i}{PurePosixPath(name).suffix.lower()}": name
                   for i, (name, match) in enumerate(zip(mine, numbers))}
@@ -153,15 +152,21 @@ def copy(parts: dict[str, dict[str, str]], files: dict[str, Read], target: Path)
 def describe_kaggle(parts: dict[str, dict[str, str]]) -> None:
     """报告各部分的张数和缺少的号码。"""
     for name in CLASSES:
-        found = {int(new.split(".")[1]) for new in parts["train"] if new.startswith(name)}
-        describe(f"训练集 {name}", found, set(range(KAGGLE_TRAIN)), f"{name}.{{}}.jpg")
-    describe("测试集", {int(PurePosixPath(new).stem) for new in parts["test"]}, set(range(1, KAGGLE_TEST + 1)), "{}.jpg")
+        found = {int(PurePosixPath(new).stem.rpartition(".")[2]) for new in parts["train"] if label_in(new) == name}
+        describe(f"训练集 {name}", found, range(KAGGLE.get(name, 0)), f"{name}.{{}}.jpg")
+    describe("测试集", {int(PurePosixPath(new).stem) for new in parts["test"]}, range(1, KAGGLE.get("test", 0) + 1), "{}.jpg")
 
 
-def describe(title: str, found: set[int], expected: set[int], pattern: str) -> None:
-    missing = sorted(expected - found)
+def describe(title: str, found: set[int], expected: range, pattern: str) -> None:
+    """expected 是官方的那一份应有的号码；不知道时为空，只报张数。"""
+    missing = sorted(set(expected) - found)
     names = "、".join(pattern.format(number) for number in missing[:5]) + ("……" if len(missing) > 5 else "")
-    print(f"{title}：{len(found)} 张，" + (f"缺 {len(missing)} 张（{names}）" if missing else "齐全"))
+    print(f"{title}：{len(found)} 张" + (f"，缺 {len(missing)} 张（{names}）" if missing else "，齐全" if expected else ""))
+
+
+def label_in(new: str) -> str:
+    """<类别>.<号码>.jpg → 类别。"""
+    return PurePosixPath(new).stem.rpartition(".")[0]
 
 
 def shorten(names: list[str]) -> str:

@@ -5,10 +5,9 @@ from pathlib import Path
 import torch as t
 from torch import nn
 
+from task import PROJECT
 from utils.checkpoint import load_checkpoint, load_state
 from utils.files import UserError, legible
-
-PROJECT = "dogcat"
 
 
 class BasicModule(nn.Module):

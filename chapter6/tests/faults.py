@@ -9,30 +9,28 @@ from pathlib import Path
 
 import pytest
 import torch as t
-from conftest import TINY, paint
+from conftest import CLASSES, FIRST, OWN, TINY, paint, write_weights
 from helpers import Config, fake_npm, write_tgz, write_zip
 
 from classifier import load_model
-from data import DogCat
+from data import Pictures
 from data.prepare import list_source
-from models import SqueezeNet
-from utils.checkpoint import save_checkpoint
 
-ENV = "dogcat"
+ENV = Config.env
 TRAIN = ["--train-data-root=train", *TINY, "--plot-every=1"]
 WORKERS = ["--batch-size=2", "--num-workers=2", "--cache-mb=0"]
 WEIGHTS = [["train", "--resume"], ["train", *TRAIN, "--model-path=evil.pth"],
            ["val", "--train-data-root=train", "--model-path=evil.pth"],
            ["test", "--test-data-root=test", "--model-path=evil.pth"], ["predict", "--path=test", "--model-path=evil.pth"]]
 # (要读的文件, 读它的命令)
-DATA_FILES = [("train/cat.3.jpg", ["train", *TRAIN]), ("test/3.jpg", ["test", "--test-data-root=test"]),
-              ("mine.png", ["predict", "--path=mine.png"])]
+DATA_FILES = [(f"train/{FIRST}.3.jpg", ["train", *TRAIN]), ("test/3.jpg", ["test", OWN, "--test-data-root=test"]),
+              ("mine.png", ["predict", OWN, "--path=mine.png"])]
 
 
-def picture(shape: str, share: float = 1) -> bytes:
+def picture(kind: int, share: float = 1) -> bytes:
     """一张图的文件内容；share 小于 1 时截断。"""
     with tempfile.TemporaryDirectory() as folder:
-        paint(Path(folder, "a.jpg"), shape, 3)
+        paint(Path(folder, "a.jpg"), kind, 3)
         content = Path(folder, "a.jpg").read_bytes()
     return content[:int(share * len(content))]
 
@@ -40,24 +38,24 @@ def picture(shape: str, share: float = 1) -> bytes:
 def zip_of_a_picture(broken: bool) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("train/cat.0.jpg", picture("cat"))
+        archive.writestr(f"train/{FIRST}.0.jpg", picture(0))
     content = bytearray(file.getvalue())
     content[100] ^= broken                              # 与记下的校验和不符
     return bytes(content)
 
 
 HTML = b"<html>404</html>"
-UNREADABLE = [("train/cat.3.jpg", content, ["train", *TRAIN, *more]) for content in (HTML, picture("cat", 0.5))
+UNREADABLE = [(f"train/{FIRST}.3.jpg", content, ["train", *TRAIN, *more]) for content in (HTML, picture(0, 0.5))
               for more in (["--cache-mb=512"], ["--cache-mb=0"], WORKERS)]
-UNREADABLE += [("test/3.jpg", HTML, ["test", "--test-data-root=test"]), ("letter.jpg", HTML, ["predict", "--path=letter.jpg"]),
+UNREADABLE += [("test/3.jpg", HTML, ["test", OWN, "--test-data-root=test"]), ("letter.jpg", HTML, ["predict", OWN, "--path=letter.jpg"]),
                ("cut.zip", zip_of_a_picture(False)[:-50], ["prepare", "--source=cut.zip"]),
                ("broken.zip", zip_of_a_picture(True), ["prepare", "--source=broken.zip"])]
-UNWRITABLE = [("runs", ["train", *TRAIN]), ("out", ["test", "--test-data-root=test", "--result-file=out/result.csv"]),
-              ("out", ["predict", "--path=test", "--picture=out/grid.png"])]
-BAD_NAMES = ["../../train/cat.7.jpg", "{root}/train/cat.7.jpg", "train/cat.7.jpg -> ../../../../stolen/a",
-             "..\\..\\train\\cat.7.jpg"]
+UNWRITABLE = [("runs", ["train", *TRAIN]), ("out", ["test", OWN, "--test-data-root=test", "--result-file=out/result.csv"]),
+              ("out", ["predict", OWN, "--path=test", "--picture=out/grid.png"])]
+BAD_NAMES = [f"../../train/{FIRST}.7.jpg", f"{{root}}/train/{FIRST}.7.jpg", f"train/{FIRST}.7.jpg -> ../../../../stolen/a",
+             f"..\\..\\train\\{FIRST}.7.jpg"]
 ICON = {"icons": {"x": {"body": '<path d="M0 0h9v9z"/>'}}}
-GOOD_MEMBERS = [("train/cat.0.jpg", "", picture("cat")), ("train/dog.0.jpg", "", picture("dog")),
+GOOD_MEMBERS = [*((f"train/{name}.0.jpg", "", picture(kind)) for kind, name in enumerate(CLASSES)),
                 ("package/json/mini.json", "", json.dumps(ICON).encode())]
 
 
@@ -77,7 +75,7 @@ def give_archives(folder: Path, members: list[tuple], monkeypatch):
     yield "kaggle.zip"
     write_zip(folder / "nested.zip", [("train.zip", "", (folder / "kaggle.zip").read_bytes())])
     yield "nested.zip"
-    row = {"file": "train/cat.0.png", "label": "cat", "fold": "0", "family": "x", "set": "mini", "icon": "x", "sha256": ""}
+    row = {"file": f"train/{FIRST}.0.png", "label": FIRST, "fold": "0", "family": "x", "set": "mini", "icon": "x", "sha256": ""}
     (folder / "sources.csv").write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n", encoding="utf-8")
     monkeypatch.setattr("data.icons.SOURCES", folder / "sources.csv")
     write_tgz(folder / "json.tgz", members)
@@ -91,19 +89,14 @@ def give_archives(folder: Path, members: list[tuple], monkeypatch):
 def write_photos() -> None:
     with zipfile.ZipFile("photos.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for i in range(3):
-            for name in ("cat", "dog"):
+            for name in CLASSES:
                 archive.write(f"train/{name}.{i}.jpg")
 
 
-def write_weights() -> None:
-    save_checkpoint("tiny.pth", {"project": "dogcat", "model_name": "SqueezeNet", "model": SqueezeNet(2).state_dict(),
-                                 "classes": ["cat", "dog"], "image_size": 32, "temperature": 1.5})
-
-
 # (文件名, 写出一个好的, 读它)：test_mutated_files 用
-READERS = [("train/cat.3.jpg", lambda: None, lambda: DogCat("train", "val", 32, cache_mb=10)),
-           ("photos.zip", write_photos, lambda: DogCat("photos.zip", "train", 32, cache_mb=10)),
+READERS = [(f"train/{FIRST}.3.jpg", lambda: None, lambda: [Pictures("train", split, 32, cache_mb=10) for split in ("train", "val")]),
+           ("photos.zip", write_photos, lambda: Pictures("photos.zip", "train", 32, cache_mb=10)),
            ("photos.zip", write_photos, lambda: list_source(Path("photos.zip"))),
-           ("sources.csv", lambda: Path("sources.csv").write_text("file,fold\ntrain/cat.0.jpg,0\n", encoding="utf-8"),
-            lambda: DogCat("train", "val", 32)),
-           ("tiny.pth", write_weights, lambda: load_model(Config(model_path="tiny.pth"), t.device("cpu")))]
+           ("sources.csv", lambda: Path("sources.csv").write_text(f"file,fold\ntrain/{FIRST}.0.jpg,0\n", encoding="utf-8"),
+            lambda: Pictures("train", "val", 32)),
+           ("tiny.pth", lambda: write_weights(Path("tiny.pth")), lambda: load_model(Config(model_path="tiny.pth"), t.device("cpu")))]

@@ -5,6 +5,7 @@ from PIL import Image
 
 from cam import DIM, class_activation, shine
 from classifier import build_model, score
+from task import CLASSES
 from utils.runtime import Runtime
 
 CPU = Runtime(t.device("cpu"))
@@ -18,7 +19,7 @@ def test_the_activations_average_to_the_score(name):
     t.nn.init.normal_(head.bias)                                    # 偏置不是零，漏掉它就不等
     images = t.randint(256, (2, 4, 96, 160), dtype=t.uint8)
     activation = class_activation(model, images, CPU)
-    assert activation.shape == (2, 2, 3, 5)
+    assert activation.shape == (2, len(CLASSES), 3, 5)
     t.testing.assert_close(activation.mean((2, 3)), score(model, images, CPU), atol=1e-4, rtol=1e-4)
 
 

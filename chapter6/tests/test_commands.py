@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch as t
-from conftest import TEST, TINY, TRAIN
-from helpers import PROJECT, call, fails, spawn
+from conftest import FIRST, OWN, SECOND, SMALL, TEST, TINY, TRAIN
+from helpers import call, fails, program, spawn
 
 from config import Config
 from utils.checkpoint import load_checkpoint, save_checkpoint
@@ -42,12 +42,11 @@ def tiny(tmp_path_factory):
     (["train", "--model=nn"], ["nn", "ResNet34"]),
     (["train", "--model=AlexNet", "--image-size=32"], ["--image-size=32", "63"]),
     (["train", "--train-data-root=nowhere"], ["nowhere", "--train-data-root"]),
-    (["train", f"--train-data-root={PROJECT / 'data/train'},nowhere"], ["nowhere", "--train-data-root"]),
-    (["train", f"--train-data-root={PROJECT / 'data/train'},"], ["找不到"]),
-    (["train", f"--train-data-root={PROJECT / 'data/train'}:0"], ["train:0"]),
-    (["train", f"--train-data-root={PROJECT / 'config.py'}"], ["config.py", "zip"]),
+    (["train", f"--train-data-root={SMALL / 'train'},nowhere"], ["nowhere", "--train-data-root"]),
+    (["train", f"--train-data-root={SMALL / 'train'},"], ["找不到"]),
+    (["train", f"--train-data-root={SMALL / 'train'}:0"], ["train:0"]),
+    (["train", f"--train-data-root={Path(__file__)}"], ["test_commands.py", "zip"]),
     (["test", "--test-data-root=nowhere"], ["nowhere", "--test-data-root"]),
-    (["train", "--val-fold=7"], ["--val-fold=7", "0、1、2、3、4"]),
     (["train", "--batch-size=1000"], ["--batch-size=1000", "样本"]),
     (["train", "--resume"], ["last.pth", "--resume"]),
     (["val", "--model-path=nowhere.pth"], ["nowhere.pth"]),
@@ -57,7 +56,7 @@ def tiny(tmp_path_factory):
 ])
 def test_wrong_options(capsys, workdir, words, says):
     if words[0] in ("train", "val", "test"):            # 重复的选项以后面的为准
-        words = [words[0], TRAIN, TEST, *words[1:]]
+        words = [words[0], TRAIN, TEST, *[OWN] * (words[0] == "test"), *words[1:]]
     message = fails(capsys, *words)
     assert all(part in message for part in says), message
     assert list(workdir.iterdir()) == []
@@ -65,7 +64,7 @@ def test_wrong_options(capsys, workdir, words, says):
 
 @pytest.mark.parametrize("spoil, says", [
     (lambda root: [path.unlink() for path in root.iterdir()], "没有图片"),
-    (lambda root: [path.unlink() for path in root.glob("dog.*")], "dog.0.jpg"),
+    (lambda root: [path.unlink() for path in root.glob(f"{SECOND}.*")], f"{SECOND}.0.jpg"),
 ])
 def test_bad_training_folder(capsys, pictures, monkeypatch, spoil, says):
     monkeypatch.chdir(pictures)
@@ -77,8 +76,8 @@ def test_bad_training_folder(capsys, pictures, monkeypatch, spoil, says):
 def test_a_zip_without_pictures(capsys, pictures, monkeypatch):
     monkeypatch.chdir(pictures)
     with zipfile.ZipFile("notes.zip", "w") as archive:
-        archive.writestr("a/notes.txt", "cat.0.jpg")
-    for words in (["train", "--train-data-root=train,notes.zip", *TINY], ["test", "--test-data-root=notes.zip"],
+        archive.writestr("a/notes.txt", f"{FIRST}.0.jpg")
+    for words in (["train", "--train-data-root=train,notes.zip", *TINY], ["test", OWN, "--test-data-root=notes.zip"],
                   ["prepare", "--source=notes.zip"]):
         assert "notes.zip" in fails(capsys, *words)
     assert not Path("runs").exists() and not Path("result.csv").exists()
@@ -91,13 +90,13 @@ def test_one_bad_picture_does_not_hide_the_others(capsys, pictures, monkeypatch)
     Path("test/._1.jpg").write_bytes(b"?")
     Path("test/12.heic").write_bytes(b"?")
     with pytest.raises(SystemExit) as stop:
-        call("predict", "--path=test", "--picture=out/grid.png", "--doubt=0", "--batch-size=4")
+        call("predict", OWN, "--path=test", "--picture=out/grid.png", "--doubt=0", "--batch-size=4")
     shown = capsys.readouterr()
     assert stop.value.code == 2 and "3.jpg" in shown.err and ".heic" in shown.out and "._1" not in shown.out
     assert [line.split("/")[-1] for line in shown.out.splitlines() if "%" in line] == [f"{i}.jpg" for i in range(1, 13) if i != 3]
     assert Path("out/grid.png").exists()
     with pytest.raises(SystemExit) as stop:
-        call("test", "--test-data-root=test", "--batch-size=4")
+        call("test", OWN, "--test-data-root=test", "--batch-size=4")
     assert stop.value.code == 2 and "3.jpg" in capsys.readouterr().err
     rows = Path("result.csv").read_text(encoding="utf-8").splitlines()
     assert [row.split(",")[0] for row in rows] == ["id", *(str(i) for i in range(1, 13) if i != 3)]
@@ -106,9 +105,9 @@ def test_one_bad_picture_does_not_hide_the_others(capsys, pictures, monkeypatch)
 def test_results_do_not_fall_on_pictures(capsys, pictures, monkeypatch):
     monkeypatch.chdir(pictures)
     before = Path("test/3.jpg").read_bytes()
-    assert "test/3.jpg" in fails(capsys, "predict", "--path=test", "--picture=test/3.jpg")
-    assert "test" in fails(capsys, "test", "--test-data-root=test", "--result-file=test")
-    assert "test/3.jpg" in fails(capsys, "test", "--test-data-root=test", "--result-file=test/3.jpg")
+    assert "test/3.jpg" in fails(capsys, "predict", OWN, "--path=test", "--picture=test/3.jpg")
+    assert "test" in fails(capsys, "test", OWN, "--test-data-root=test", "--result-file=test")
+    assert "test/3.jpg" in fails(capsys, "test", OWN, "--test-data-root=test", "--result-file=test/3.jpg")
     assert Path("test/3.jpg").read_bytes() == before
 
 
@@ -117,28 +116,27 @@ def test_files_of_the_reader_in_the_place_of_a_result_are_kept(capsys, pictures,
     for name in ("mine.csv", "mine.csv.tmp", "mine.jpg", "mine.jpg.tmp"):
         Path(name).write_bytes(b"id,label\r\n1,0.5\r\n")
     for _ in range(2):                                              # 第二次盖掉的是上次写的
-        call("test", "--test-data-root=test", "--result-file=mine.csv")
-        call("predict", "--path=test/1.jpg", "--picture=mine.jpg", "--doubt=0")
+        call("test", OWN, "--test-data-root=test", "--result-file=mine.csv")
+        call("predict", OWN, "--path=test/1.jpg", "--picture=mine.jpg", "--doubt=0")
     assert capsys.readouterr().out.count("移到") == 2
     assert sum(path.is_file() and path.read_bytes() == b"id,label\r\n1,0.5\r\n" for path in pictures.iterdir()) == 4
     assert len(Path("mine.csv").read_bytes().splitlines()) == 13
-    assert "文件名" in fails(capsys, "test", "--test-data-root=test", "--result-file=new/")
+    assert "文件名" in fails(capsys, "test", OWN, "--test-data-root=test", "--result-file=new/")
 
 
 def test_one_number_twice_and_one_picture_of_a_kind(capsys, pictures, monkeypatch):
     monkeypatch.chdir(pictures)
     shutil.copy("test/1.jpg", "test/01.png")
-    assert "01.png" in fails(capsys, "test", "--test-data-root=test") and not Path("result.csv").exists()
-    for path in list(Path("train").glob("dog.*"))[1:]:
+    assert "01.png" in fails(capsys, "test", OWN, "--test-data-root=test") and not Path("result.csv").exists()
+    for path in list(Path("train").glob(f"{SECOND}.*"))[1:]:
         path.unlink()
-    assert "dog 只有一张" in fails(capsys, "train", "--train-data-root=train", *TINY)
+    assert f"{SECOND} 只有一张" in fails(capsys, "train", "--train-data-root=train", *TINY)
 
 
 def test_what_predict_cannot_read_or_draw(capsys, workdir):
     (workdir / "empty").mkdir()
     assert "empty" in fails(capsys, "predict", "--path=empty")
-    shutil.copy(PROJECT / "data/test/0.png", workdir)
-    assert "grid.xyz" in fails(capsys, "predict", "--path=0.png", "--picture=grid.xyz")
+    assert "grid.xyz" in fails(capsys, "predict", f"--path={SMALL / 'test/1.jpg'}", "--picture=grid.xyz")
 
 
 def test_checkpoint_of_another_model(capsys, workdir, tiny):
@@ -147,11 +145,22 @@ def test_checkpoint_of_another_model(capsys, workdir, tiny):
         assert "SqueezeNet" in message and "ResNet34" in message
     save_checkpoint("gan.pth", {"project": "gan", "model": {"weight": t.zeros(2)}})
     assert "gan.pth" in fails(capsys, "val", TRAIN, "--model-path=gan.pth")
-    content = load_checkpoint(tiny, "dogcat")
+    content = load_checkpoint(tiny, program.PROJECT)
     save_checkpoint("three.pth", content | {"classes": ["a", "b", "c"]})
     assert "a、b、c" in fails(capsys, "val", TRAIN, "--model-path=three.pth")
     save_checkpoint("cut.pth", content | {"model": {}})
     assert "cut.pth" in fails(capsys, "val", TRAIN, "--model-path=cut.pth")
+
+
+def test_without_shipped_weights_it_is_said_where_to_get_some(capsys, workdir, monkeypatch):
+    monkeypatch.setattr("classifier.SHIPPED", workdir / "checkpoints" / f"{program.PROJECT}.pth")
+    for words in (["val", TRAIN], ["test", TEST], ["predict", f"--path={SMALL / 'test'}"]):
+        message = fails(capsys, *words, "--env=mine")
+        assert "--model-path=runs/mine/best.pth" in message and f"checkpoints/{program.PROJECT}.pth" in message
+    Path("checkpoints").mkdir()
+    shutil.copy(SMALL / "tiny.pth", f"checkpoints/{program.PROJECT}.pth")
+    call("predict", f"--path={SMALL / 'test'}", "--doubt=0")
+    assert capsys.readouterr().out.count("%") == 12
 
 
 def test_broken_checkpoint(capsys, workdir, tiny):
@@ -164,10 +173,9 @@ def test_broken_checkpoint(capsys, workdir, tiny):
 def test_resume_with_other_data_or_options(capsys, workdir, tiny):
     shutil.copytree(tiny.parent, workdir / "runs/tiny")
     assert "另一份数据" in fails(capsys, "train", "--resume", "--env=tiny", f"--train-data-root={make_less(workdir)}")
-    shutil.copytree(PROJECT / "data", workdir / "data", ignore=lambda *_: {"kaggle", "pets"})
-    name = sorted(path.name for path in (workdir / "data/train").iterdir())[30]
-    (workdir / "data/train" / name).write_bytes((workdir / "data/test/0.png").read_bytes())
-    assert "另一份数据" in fails(capsys, "train", "--resume", "--env=tiny", "--train-data-root=data/train")
+    shutil.copytree(SMALL / "train", workdir / "train")
+    (workdir / f"train/{FIRST}.3.jpg").write_bytes((SMALL / "test/1.jpg").read_bytes() + b" ")
+    assert "另一份数据" in fails(capsys, "train", "--resume", "--env=tiny", "--train-data-root=train")
     assert "val_fold" in fails(capsys, "train", "--resume", "--env=tiny", "--val-fold=1")
     assert "ResNet34" in fails(capsys, "train", "--resume", "--env=tiny", "--model=ResNet34")
     assert (workdir / "runs/tiny/last.pth").read_bytes() == tiny.read_bytes()
@@ -176,7 +184,7 @@ def test_resume_with_other_data_or_options(capsys, workdir, tiny):
 def make_less(folder):
     less = folder / "less"
     less.mkdir()
-    for path in sorted((PROJECT / "data/train").glob("*.1?.png")):
+    for path in sorted((SMALL / "train").glob("*.1?.jpg")):
         shutil.copy(path, less)
     return less
 

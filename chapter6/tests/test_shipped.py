@@ -1,23 +1,23 @@
-"""随书的权重：达到它自己写明的成绩。"""
+"""随书的权重达到它自己写明的成绩；自带的图标。"""
 
 import csv
 import json
 
 import pytest
 import torch as t
-from conftest import TEST, TRAIN
-from helpers import PROJECT, call
+from helpers import PROJECT, call, fails
 from main import evaluate
 
 from classifier import load_model, make_dataset
 from config import Config
-from data import DogCat, read_image
+from data import Pictures, augment, read_image
 from data.icons import read_sources
 from evaluation import Part
 from stranger import is_drawn
 from utils.files import UserError
-from utils.runtime import setup
+from utils.runtime import seed_step, setup
 
+TRAIN, TEST = (f"--{part}-data-root={PROJECT / 'data' / part}" for part in ("train", "test"))
 WEIGHTS = PROJECT / "checkpoints" / "dogcat.pth"
 STORY = json.loads(WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
 
@@ -76,7 +76,7 @@ def test_free_photos(workdir, capsys):
         assert "都不像" in lines[name] and like in lines[name]
     call("predict", f"--path={PROJECT / 'data/photos/panda.webp'}", "--doubt=0")
     assert "都不像" not in capsys.readouterr().out
-    icons = DogCat(PROJECT / "data/train", "val", 128)
+    icons = Pictures(PROJECT / "data/train", "val", 128)
     assert is_drawn(t.stack([icons[i][0] for i in range(len(icons))])).all()
     photos = [read_image(path, 128) for path in sorted((PROJECT / "data/photos").iterdir())]
     assert not is_drawn(t.stack(photos)).any()
@@ -98,3 +98,42 @@ def test_probabilities_are_calibrated(workdir, capsys):
     assert part.fit_temperature() == pytest.approx(3, rel=0.1)
     assert part.calibration_error(3) < 0.03 < part.calibration_error(1)
     assert part.log_loss(3) < part.log_loss(1) and part.accuracy == Part("", scores, targets).accuracy
+
+
+def test_families_do_not_cross_folds():
+    rows = read_sources()
+    folds = {}
+    for row in rows:
+        folds.setdefault(row["family"], set()).add(row["fold"])
+    assert all(len(fold) == 1 for fold in folds.values())
+    assert {fold for some in folds.values() for fold in some} == {"0", "1", "2", "3", "4", "test"}
+    assert {row["file"].split("/")[0] for row in rows if row["fold"] == "test"} == {"test"}
+    for fold in range(5):
+        train, val = (Pictures(PROJECT / "data/train", split, 32, fold) for split in ("train", "val"))
+        family = {row["file"].split("/")[1]: row["family"] for row in rows if row["fold"] != "test"}
+        assert not {family[path.name] for path in train.paths} & {family[path.name] for path in val.paths}
+        assert set(train.targets) == set(val.targets) == {0, 1}
+        assert len(train) + len(val) == len(family)
+
+
+def test_augmentation_keeps_range_and_is_set_by_the_seed():
+    images = t.stack([read_image(path, 64) for path in sorted((PROJECT / "data/train").glob("*.png"))[::30]])
+    out = []
+    for seed in (0, 0, 1):
+        seed_step(seed)
+        out.append(augment(images, (0, 0, 0), (1, 1, 1)))
+    assert out[0].shape == (len(images), 3, 64, 64)
+    assert out[0].min() >= 0 and out[0].max() <= 1
+    assert t.equal(out[0], out[1]) and not t.equal(out[0], out[2])
+    spread = out[0].flatten(1).std(1)
+    assert (spread > 0.03).all()                    # 图标与底总分得开
+
+
+def test_a_fold_that_is_not_there(capsys, workdir):
+    message = fails(capsys, "train", TRAIN, "--val-fold=7")
+    assert "--val-fold=7" in message and "0、1、2、3、4" in message
+
+
+def test_shipped_pictures_are_intact(capsys):
+    call("prepare")
+    assert "完好" in capsys.readouterr().out

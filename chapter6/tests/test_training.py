@@ -2,15 +2,17 @@ import shutil
 
 import pytest
 import torch as t
-from conftest import TINY, TRAIN
-from helpers import call, spawn
+from conftest import CLASSES, TINY, TRAIN
+from helpers import Config, call, program, spawn
 
 from models import EfficientNetLite0
 from utils.checkpoint import load_checkpoint
 
+STEPS = 14 * len(CLASSES) // 8         # 小数据每类训练 14 张，一批 8 张：一轮走这么多步
 
-def last(env="dogcat"):
-    return load_checkpoint(f"runs/{env}/last.pth", "dogcat")
+
+def last(env=Config.env):
+    return load_checkpoint(f"runs/{env}/last.pth", program.PROJECT)
 
 
 def same_weights(one, two):
@@ -34,13 +36,13 @@ def test_learns_a_few_pictures(pictures, monkeypatch, capsys, model, lr):
 def test_resume_inside_an_epoch_and_across_epochs(pictures, monkeypatch):
     monkeypatch.chdir(pictures)
     options = ["--train-data-root=train", "--model=EfficientNetLite0", "--image-size=32", "--batch-size=8",
-               "--max-epoch=3", "--lr-decay=0.1", "--freeze-bn=False"]      # 每轮 3 批
+               "--max-epoch=3", "--lr-decay=0.1", "--freeze-bn=False"]
     call("train", *options, "--env=whole")
-    for stop in (2, 3, 7):                              # 轮中、轮末、第三轮中
+    for stop in (STEPS - 1, STEPS, 2 * STEPS + 1):      # 轮中、轮末、第三轮中
         call("train", *options, "--env=parts", f"--max-steps={stop}")
         call("train", "--env=parts", "--resume")
         one, two = last("whole"), last("parts")
-        assert two["step"] == one["step"] == 9
+        assert two["step"] == one["step"] == 3 * STEPS
         assert same_weights(one["model"], two["model"])
         assert one["optimizer"]["param_groups"][0]["lr"] == two["optimizer"]["param_groups"][0]["lr"]
 
@@ -63,11 +65,33 @@ def test_two_processes_equal_one(pictures, monkeypatch):
     assert out.count("完成") == 1                       # 只有 0 号进程说话
     call("train", *options, "--env=one")
     one, two = last("one"), last("two")
-    assert one["best"] == two["best"] and one["step"] == two["step"] == 6
+    assert one["best"] == two["best"] and one["step"] == two["step"] == 2 * STEPS
     assert one["previous_loss"] == pytest.approx(two["previous_loss"], rel=1e-3)
     assert not any(name.startswith("module.") for name in two["model"])
     for name, weight in one["model"].items():
         t.testing.assert_close(two["model"][name], weight, atol=2e-3, rtol=1e-2, msg=name)
+
+
+@pytest.mark.parametrize("each, steps", [(8, 5), (22, 4)])
+def test_a_small_set_makes_several_steps_an_epoch(pictures, monkeypatch, capsys, each, steps):
+    """不给 --batch-size：每类 8 张或 22 张，比默认的一批多不了多少，也要走好几步；接着训练还是那样。"""
+    monkeypatch.chdir(pictures)
+    for path in pictures.glob("train/*.jpg"):
+        number = int(path.stem.rpartition(".")[2])
+        if number >= each:
+            path.unlink()
+        elif number < each - 20:
+            shutil.copy(path, path.with_stem(path.stem.replace(str(number), f"{number + 20}")))
+    small = ["--train-data-root=train", *TINY[:2]]
+    call("train", *small, "--max-steps=2")
+    assert "每轮走" in capsys.readouterr().out
+    call("train", "--resume", "--max-epoch=2")
+    saved = last()
+    count = round(0.7 * each) * len(CLASSES)
+    assert saved["step"] == 2 * (count // saved["config"]["batch_size"]) >= 2 * 4
+    assert count % saved["config"]["batch_size"] < count / 4             # 一轮丢下的零头
+    call("train", *small, "--batch-size=8", "--max-steps=1", "--env=given")
+    assert last("given")["config"]["batch_size"] == 8 and "每轮走" not in capsys.readouterr().out.split("given")[0]
 
 
 def test_debug_file_enters_ipdb(pictures, monkeypatch):
@@ -77,7 +101,7 @@ def test_debug_file_enters_ipdb(pictures, monkeypatch):
     options = ["--train-data-root=train", *TINY, "--max-steps=2"]
     call("train", *options)
     assert entered == []
-    (pictures / "debug_dogcat").touch()
+    (pictures / Config.debug_file).touch()
     call("train", *options)
     assert entered == ["train", "train"]                 # 停在 train 里，看得到它的变量
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from config import Config
 from data.pictures import open_picture
 from utils.files import UserError, legible, quote
 
@@ -20,18 +21,19 @@ SHIPPED_NUM = 3000
 FEW = 1000                      # 少于这么多张，判别器很快就能背下来
 
 
-def prepare(num: int, source: str) -> None:
-    """num > 0 时画 num 张；source 是文件夹或 zip 时检查它；都没有时检查自带的。"""
+def prepare(opt: Config) -> None:
+    """opt.num > 0 时画 num 张；opt.source 是文件夹或 zip 时检查它；都没有时检查自带的。"""
+    num, source = opt.num, opt.source
     if num and source:
         raise UserError("--num 是画多少张，--source 是检查自己的图片，只能给一个")
     if num > HELD_OUT:
         raise UserError(f"--num={num} 太多：最多 {HELD_OUT}，再往后的种子留给评价")
     if source:
-        return check_source(Path(source))
+        return check_source(Path(source), opt)
     if num:
         target = HERE / f"avatars{num}.zip"
         draw_avatars(target, range(num), "画头像")
-        print(f"画了 {num} 张，{target.stat().st_size / 1e6:.1f} MB。接着：\npython main.py train --data-path=data/{target.name}")
+        print(f"画了 {num} 张，{target.stat().st_size / 1e6:.1f} MB。接着：\n{train_command(f'data/{target.name}', opt)}")
         return
     if not SHIPPED.is_file() or hashlib.sha256(SHIPPED.read_bytes()).hexdigest() != SHIPPED_SHA256:
         raise UserError("自带的 data/avatars.zip 缺失或被改动：重新取一份，或运行 "
@@ -47,8 +49,15 @@ def held_out(num: int) -> str:
     return str(target)
 
 
-def check_source(source: Path) -> None:
-    """逐张试读，报告张数和大小；有读不出来的抛出 UserError，列出名字。"""
+def train_command(place: str | Path, opt: Config, **suited: int | str) -> str:
+    """用 place 里的图片训练的命令。image_size、env 亲手给出的照抄，没有给出的用 suited 里的；与默认值相同的不写。"""
+    chosen = suited | {name: getattr(opt, name) for name in ("image_size", "env") if name in opt.given}
+    options = [f" --{name.replace('_', '-')}={quote(str(value))}" for name, value in chosen.items() if value != getattr(Config, name)]
+    return f"python main.py train --data-path={quote(place)}{''.join(options)}"
+
+
+def check_source(source: Path, opt: Config) -> None:
+    """逐张试读，报告张数和大小，给出训练的命令；有读不出来的抛出 UserError，列出名字。"""
     names = list_images(source, "--source")
     bad, sizes = [], collections.Counter()
     with ThreadPoolExecutor() as pool:
@@ -68,7 +77,9 @@ def check_source(source: Path) -> None:
     print(f"{legible(source)}：{len(names)} 张，每张都读得出来；{common}")
     if len(names) < FEW:
         print(f"少于 {FEW} 张：判别器会背下它们，生成的图很难有变化")
-    print(f"接着：\npython main.py train --data-path={quote(source)}")
+    small = sum(count for size, count in sizes.items() if size < Config.image_size) > len(names) / 2
+    side = 64 if small else Config.image_size                   # 多数图没有默认的那么大：放大了只是更糊、更慢
+    print(f"接着：\n{train_command(source, opt, image_size=side, env=legible(source.resolve().stem))}")
 
 
 def side_of(content: bytes) -> int | None:

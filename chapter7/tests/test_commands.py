@@ -127,6 +127,17 @@ def test_generate_keeps_the_best(workdir, tiny, capsys):
     assert Path("again.png").read_bytes() != Path("other.png").read_bytes()
 
 
+def test_the_shipped_judge_does_not_choose_for_another_generator(workdir, tiny, capsys):
+    netg, few = f"--netg-path={tiny / 'netg.pth'}", ["--gen-num=4", "--gen-img=four.png"]
+    message = fails(capsys, "generate", netg, *few, "--gen-search-num=8")
+    assert "自带的判别器" in message and "--netd-path" in message and list(workdir.iterdir()) == []
+    call("generate", netg, *few)                            # 不挑就用不着判别器：边长与自带的不同也不要紧
+    alone = Path("four.png").read_bytes()
+    call("generate", *paths(tiny), *few)
+    assert Path("four.png").read_bytes() == alone
+    call("generate", "--gen-search-num=8", *few)            # 自带的一对，照旧挑
+
+
 def test_interpolate(workdir, tiny):
     call("generate", *paths(tiny), "--gen-search-num=8", "--gen-num=4", "--interpolate=6", "--gen-img=walk.png")
     assert Image.open("walk.png").size == (6 * 66 + 2, 68)

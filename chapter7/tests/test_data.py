@@ -127,6 +127,20 @@ def test_prepare_checks_the_shipped_and_ones_own(capsys, pictures):
     assert "--source" in fails(capsys, "prepare", "--source=faces", "--num=5")
 
 
+@pytest.mark.parametrize("side, given, command", [
+    (64, [], "--data-path=faces --image-size=64 --env=faces"),                # 64×64 的图不放大
+    (256, [], "--data-path=faces --env=faces"),                               # 96 是默认的
+    (256, ["--image-size=128", "--env=a b"], "--data-path=faces --image-size=128 --env='a b'"),     # 亲手给出的照抄
+    (64, ["--image-size=96", "--env=avatar"], "--data-path=faces"),
+])
+def test_the_command_after_prepare_has_what_is_needed(capsys, workdir, side, given, command):
+    (workdir / "faces").mkdir()
+    for i in range(3):
+        Image.new("RGB", (side, side + 10)).save(workdir / "faces" / f"{i}.png")
+    call("prepare", "--source=faces", *given)
+    assert capsys.readouterr().out.splitlines()[-1] == f"python main.py train {command}"
+
+
 def test_prepare_notices_a_changed_file(capsys, workdir, monkeypatch):
     changed = workdir / "avatars.zip"
     changed.write_bytes(SHIPPED.read_bytes() + b"x")
