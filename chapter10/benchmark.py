@@ -22,7 +22,7 @@ from data.features import EXTRACT_BATCH
 from data.scenes import make_scenes
 from data.sentences import write_captions
 from search import Candidate, beam_search, log_probs, normalized
-from utils import setup
+from utils.runtime import setup
 
 ROUNDS = 5
 TRAIN_BATCH, SEARCH_BATCH = 100, 50         # 训练、写描述时一批几张图

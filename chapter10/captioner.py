@@ -11,7 +11,8 @@ import models
 from config import Config
 from data import Annotation, Features, Vocabulary, segment
 from search import Candidate, beam_search, greedy_search
-from utils import UserError, legible, load_checkpoint, load_state, saved_config
+from utils.checkpoint import load_checkpoint, load_state, saved_config
+from utils.files import UserError, legible
 
 PROJECT = "caption"
 SHIPPED = Path(__file__).parent / "checkpoints"

@@ -12,7 +12,8 @@ from config import Config
 from data import encode, make_encoder, read_image
 from data.pictures import find_pictures
 from search import Candidate, log_probs
-from utils import Runtime, UserError
+from utils.files import UserError
+from utils.runtime import Runtime
 
 SHOWN = 3                               # 每张图显示几个候选
 PHOTOS = "photos"                       # 随书的权重里，认得照片的那一份；其余的认得画出来的场景

@@ -35,7 +35,11 @@ from metrics import bleu, cider
 from pictures import draw_looks, draw_sheet, smallest
 from report import print_report
 from search import Candidate, greedy_search
-from utils import Job, Runtime, legible, load_state, run, say, seed_step, setup
+from utils.checkpoint import load_state
+from utils.files import legible, say
+from utils.job import Job
+from utils.options import run
+from utils.runtime import Runtime, seed_step, setup
 
 FIXED = (*MODEL_OPTIONS, *IMAGE_OPTIONS, "batch_size", "seed", "min_appear", "max_words", "model_path")   # 接着训练时不能换的选项
 SAMPLES = 6                 # 每轮给验证集的前几张图写描述，看看进步

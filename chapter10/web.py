@@ -13,7 +13,7 @@ from data.scenes import choose_names, compose
 from describing import PHOTOS, SHOWN, describe, with_weights
 from page import address, answer, gr, photo_box, serve
 from pictures import DOUBT, looks
-from utils import setup
+from utils.runtime import setup
 
 KINDS = ("照片", "画出来的场景")                    # 各用认得它们的权重
 CSS = """.said h2 {margin: 0 0 .6rem; font-size: 1.6rem; line-height: 1.5} .said small {opacity: .7} .said .doubt {color: #d9480f}

@@ -16,7 +16,7 @@ from torchvision import transforms
 
 import models
 from data import CLASSES, DogCat, augment
-from utils import BatchSampler
+from utils.loading import BatchSampler
 
 ROUNDS = 5
 SIZE, BATCH, BATCHES = 128, 32, 2       # 边长（像素）、一批几张、每轮训练几批

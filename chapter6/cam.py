@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from data import to_input
 from models.basic_module import BasicModule
-from utils import Runtime
+from utils.runtime import Runtime
 
 DIM = 0.25          # 没有用上的地方留这么亮
 

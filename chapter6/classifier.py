@@ -8,7 +8,9 @@ import models
 from config import Config
 from data import CLASSES, DogCat, to_input
 from models.basic_module import PROJECT, BasicModule
-from utils import Runtime, UserError, legible, load_checkpoint
+from utils.checkpoint import load_checkpoint
+from utils.files import UserError, legible
+from utils.runtime import Runtime
 
 SHIPPED = Path(__file__).parent / "checkpoints" / "dogcat.pth"
 

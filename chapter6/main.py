@@ -35,7 +35,11 @@ from prediction import (
     write_table,
 )
 from stranger import Stranger
-from utils import BatchSampler, Job, batches, check_target, legible, run, say, seed_step, setup
+from utils.files import check_target, legible, say
+from utils.job import Job
+from utils.loading import BatchSampler, batches
+from utils.options import run
+from utils.runtime import seed_step, setup
 
 FIXED = ("model", "image_size", "val_fold", "batch_size", "freeze_early", "freeze_bn", "lr_schedule",
          "model_path", "pretrained", "seed")     # 接着训练时不能换的选项

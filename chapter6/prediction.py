@@ -17,7 +17,9 @@ from data import CLASSES
 from data.dataset import read_rows
 from data.pictures import find_pictures, open_picture, save_picture
 from models.basic_module import BasicModule
-from utils import Runtime, UserError, batches, legible, replacing
+from utils.files import UserError, legible, replacing
+from utils.loading import batches
+from utils.runtime import Runtime
 
 CELL, CAPTION, COLUMNS = 112, 18, 9     # 每格图的边长、说明的高度（像素），一行几格
 RIGHT, WRONG, UNKNOWN = "#1a7f37", "#cf222e", "#333333"

@@ -8,7 +8,8 @@ import torch as t
 from config import Config
 from data import CLASSES, to_input
 from models import EfficientNetLite0
-from utils import Runtime, UserError, say
+from utils.files import UserError, say
+from utils.runtime import Runtime
 
 KNOWN = {"cat": range(281, 286), "dog": range(151, 269)}        # 在 ImageNet 里的序号
 SIDE = 224                  # 这份权重训练时的边长

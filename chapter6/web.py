@@ -10,7 +10,7 @@ from data.dataset import seen_box
 from data.pictures import open_picture
 from page import answer, gr, photo_box, serve
 from stranger import Stranger
-from utils import setup
+from utils.runtime import setup
 
 SHOWN = 720                                         # 网页上的图最长这么多像素
 NAMES = {"cat": "猫", "dog": "狗"}                  # 换成自己的类别时，没有写在这里的就用原来的名字

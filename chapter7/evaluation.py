@@ -23,7 +23,8 @@ from metrics import (
     save_reference,
 )
 from pictures import grid
-from utils import Runtime, UserError, check_target, legible, seed_step
+from utils.files import UserError, check_target, legible
+from utils.runtime import Runtime, seed_step
 
 NEAREST = 10                            # 画出最像训练图的这么多张
 

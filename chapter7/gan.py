@@ -10,7 +10,9 @@ import models
 from config import Config
 from data import to_input, to_picture
 from losses import LOSSES
-from utils import Runtime, UserError, load_checkpoint, load_state, saved_config, seed_step
+from utils.checkpoint import load_checkpoint, load_state, saved_config
+from utils.files import UserError
+from utils.runtime import Runtime, seed_step
 
 PROJECT = "avatar"
 SHIPPED = {"netg": Path(__file__).parent / "checkpoints" / "netg.pth",

@@ -29,18 +29,11 @@ from gan import (
 from losses import LOSSES, Hinge
 from models import FeatureD
 from pictures import grid, grid_size, save_animation, walk
-from utils import (
-    BatchSampler,
-    Job,
-    Runtime,
-    UserError,
-    check_target,
-    legible,
-    run,
-    say,
-    seed_step,
-    setup,
-)
+from utils.files import UserError, check_target, legible, say
+from utils.job import Job
+from utils.loading import BatchSampler
+from utils.options import run
+from utils.runtime import Runtime, seed_step, setup
 
 FIXED = ("arch", "nz", "ngf", "ndf", "image_size", "loss", "texture", "batch_size", "seed", "netg_path", "netd_path")   # 接着训练时不能换的选项
 FIXED_NOISE = 64                        # 训练中始终用这么多个不变的噪声画图，看进步

@@ -9,7 +9,9 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from models import VGG16, EfficientNetLite0
-from utils import Runtime, UserError, load_checkpoint, save_checkpoint
+from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.files import UserError
+from utils.runtime import Runtime
 
 FEATURE_SIDE = 128          # 取特征时图片缩放到的边长，像素
 NEIGHBOURS = 3              # 精确率与召回率里，样本的邻域到第几近为止；论文取 3

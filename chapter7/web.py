@@ -10,7 +10,7 @@ from config import Config
 from gan import draw, load_pair, sample
 from page import address, answer, gr, serve
 from pictures import walk
-from utils import setup
+from utils.runtime import setup
 
 COUNT, SEARCH, STEPS = 16, 256, 40                  # 一次画几张；挑的时候从几张里挑；两张之间走几步
 CSS = """.faces, .walk {display: grid; gap: 10px; text-align: center} .faces {grid-template-columns: repeat(4, 1fr)}

@@ -7,7 +7,7 @@ from PIL import Image, ImageSequence
 
 from data import fit_within
 from data.pictures import FORMATS, LARGEST, open_picture, save_picture
-from utils import UserError, legible, refusing
+from utils.files import UserError, legible, refusing
 
 SUFFIXES = (".gif", ".webp", ".png")        # 能存动画的格式
 KINDS = ("GIF", "WEBP", "PNG")              # 几帧的是动画；手机的 .jpg（MPO）和扫描件（TIFF）也会有几帧，不是动画

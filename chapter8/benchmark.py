@@ -21,7 +21,7 @@ from gatys import optimize
 from models import TransformerNet
 from painting import OVERLAP, paint, shared_statistics
 from style import build_loss, held_out, load_net
-from utils import setup
+from utils.runtime import setup
 
 ROUNDS = 5
 SIDES = (256, 512, 1024)

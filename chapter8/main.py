@@ -29,7 +29,11 @@ from style import (
     read_style,
     square_crops,
 )
-from utils import BatchSampler, Job, UserError, check_target, run, say, seed_step, setup
+from utils.files import UserError, check_target, say
+from utils.job import Job
+from utils.loading import BatchSampler
+from utils.options import run
+from utils.runtime import seed_step, setup
 
 FIXED = ("width", "style_path", "style_size", "image_size", "repeat", "batch_size", "seed", "content_weight",
          "style_weight", "tv_weight", "model_path")     # 接着训练时不能换的选项

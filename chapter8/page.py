@@ -14,7 +14,7 @@ import time
 import urllib.parse
 from pathlib import Path
 
-from utils import UserError, legible
+from utils.files import UserError, legible
 
 try:
     import gradio as gr

@@ -10,7 +10,7 @@ from PIL import Image
 from data import to_tensor
 from models import TransformerNet
 from pictures import to_picture
-from utils import Runtime
+from utils.runtime import Runtime
 
 OVERLAP = 64            # 每块四周多看这么多像素。网络里一个像素最远受 54 个像素以外影响（有测试），多看 64 就与整张画的相同
 MARGIN = 24             # 照片四周先补这么宽的镜像，画完裁掉：训练时的小块边多，网络学会了在边上涂别的颜色；与 tile 一样要是 4 的倍数

@@ -11,7 +11,7 @@ from PIL import Image
 from animation import SUFFIXES as ANIMATED
 from animation import animated_result, is_animation
 from data.pictures import SUFFIXES, check_picture
-from utils import UserError, check_target, legible, say
+from utils.files import UserError, check_target, legible, say
 
 GAP = 4             # 两格之间的空隙，像素
 

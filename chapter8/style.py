@@ -11,7 +11,9 @@ from data import fit_within, to_tensor
 from data.pictures import find_pictures, open_picture
 from losses import PerceptualLoss
 from models import VGG16, TransformerNet
-from utils import Runtime, UserError, load_checkpoint, load_state, saved_config
+from utils.checkpoint import load_checkpoint, load_state, saved_config
+from utils.files import UserError
+from utils.runtime import Runtime
 
 PROJECT = "style"
 HERE = Path(__file__).parent

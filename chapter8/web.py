@@ -13,7 +13,7 @@ from data.pictures import open_picture
 from page import answer, gr, photo_box, serve
 from painting import finish, paint
 from style import DEFAULT, HERE, load_net, shipped_styles
-from utils import setup
+from utils.runtime import setup
 
 
 def show(opt: Config) -> None:

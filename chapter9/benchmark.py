@@ -21,7 +21,7 @@ from data import LengthBatchSampler, PoemDataset, Vocabulary, load_poems, split_
 from generation import generate
 from poet import build_model, load_model
 from rules import make_rule
-from utils import setup
+from utils.runtime import setup
 
 ROUNDS = 5
 BATCHES = 4                 # 每轮训练几批

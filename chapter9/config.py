@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from utils import BaseConfig, Choice, Range
+from utils.options import BaseConfig, Choice, Range
 
 
 @dataclass

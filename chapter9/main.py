@@ -21,7 +21,11 @@ from poet import (
 )
 from prosody import is_regular
 from rules import FORMS, layout, lines_of, make_prefix, make_rule
-from utils import Job, UserError, load_state, run, say, seed_step, setup
+from utils.checkpoint import load_state
+from utils.files import UserError, say
+from utils.job import Job
+from utils.options import run
+from utils.runtime import seed_step, setup
 
 FIXED = (*MODEL_OPTIONS, "batch_size", "maxlen", "seed", "model_path")      # 接着训练时不能换的选项
 TOGETHER = 64                               # gen 一次写几首

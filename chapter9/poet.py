@@ -9,7 +9,8 @@ import models
 from config import Config
 from data import Vocabulary
 from rules import with_code
-from utils import UserError, load_checkpoint, load_state, saved_config
+from utils.checkpoint import load_checkpoint, load_state, saved_config
+from utils.files import UserError
 
 PROJECT = "poet"
 SHIPPED = {name: Path(__file__).parent / "checkpoints" / file for name, file in (("PoetryTransformer", "poet.pth"), ("PoetryModel", "charrnn.pth"))}

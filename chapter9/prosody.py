@@ -6,7 +6,7 @@
 from functools import cache
 
 from data import Vocabulary
-from utils import UserError
+from utils.files import UserError
 
 # 中华新韵（十四韵，中华诗词学会 2005）：韵部 → 韵母。支部的韵母写作 -i
 RHYMES = {"麻": "a ia ua", "波": "o e uo", "皆": "ie ve ê", "开": "ai uai", "微": "ei uei",

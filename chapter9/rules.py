@@ -14,7 +14,7 @@ import torch as t
 from config import Config
 from data import EOP, LINE_END, PUNCTUATION, SENTENCE_END, START, STOP, Vocabulary, tidy
 from prosody import patterns, readings, violations
-from utils import UserError
+from utils.files import UserError
 
 FORMS = {"五绝": (5, 4), "七绝": (7, 4), "五律": (5, 8), "七律": (7, 8)}     # 每句字数, 句数
 LONGEST_SENTENCE = 40           # 自由体藏头诗里，一句写到这么长就收住

@@ -10,7 +10,7 @@ from generation import best, sampling, write
 from page import answer, gr, serve
 from poet import load_model
 from rules import make_prefix, make_rule, possibilities
-from utils import setup
+from utils.runtime import setup
 
 CSS = """.sheet {writing-mode: vertical-rl; height: 25rem; margin: 0 auto; overflow-x: auto; padding: 1.6rem 1.2rem; border: 6px double #a58a5c;
   background: #f8f1e0; font-family: Kaiti SC, KaiTi, STKaiti, AR PL UKai CN, Songti SC, SimSun, Noto Serif CJK SC, serif} .sheet * {margin: 0; color: #2a2018 !important}

@@ -24,17 +24,11 @@ from repository import ROOT
 
 sys.path.insert(0, str(ROOT / "chapter6"))
 import utils  # noqa: E402
-from utils import (  # noqa: E402
-    BaseConfig,
-    UserError,
-    Visualizer,
-    legible,
-    load_checkpoint,
-    quote,
-    save_checkpoint,
-    seed_step,
-    setup,
-)
+from utils.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from utils.files import UserError, legible, quote  # noqa: E402
+from utils.options import BaseConfig  # noqa: E402
+from utils.runtime import seed_step, setup  # noqa: E402
+from utils.visualize import Visualizer  # noqa: E402
 
 # 不叫 data.pictures：仓库自己也有一个 data 包
 spec = importlib.util.spec_from_file_location("pictures", ROOT / "chapter6/data/pictures.py")

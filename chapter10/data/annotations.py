@@ -11,7 +11,7 @@ from pathlib import Path
 
 import rjieba
 
-from utils import UserError, legible, replacing
+from utils.files import UserError, legible, replacing
 
 PAD, UNK, EOS = 0, 1, 2
 SPECIALS = ("<pad>", "<unk>", "<eos>")

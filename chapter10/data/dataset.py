@@ -6,7 +6,7 @@ import numpy as np
 import torch as t
 from torch.utils.data import Dataset
 
-from utils import BatchSampler
+from utils.loading import BatchSampler
 
 from .annotations import PAD, Annotation, Vocabulary, segment
 from .features import Features

@@ -14,7 +14,9 @@ from tqdm import tqdm
 
 import models
 from data.pictures import fingerprint, open_picture
-from utils import Runtime, UserError, batches, legible, replacing
+from utils.files import UserError, legible, replacing
+from utils.loading import batches
+from utils.runtime import Runtime
 
 from .annotations import PREPARE, Annotation, file_digest, read_json, save_json
 from .lookup import locate

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from data.pictures import SUFFIXES, find_pictures
-from utils import UserError, legible, say
+from utils.files import UserError, legible, say
 
 
 def locate(root: str | Path, ids: list[str], option: str) -> list[Path]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from utils import UserError, check_target, legible, refusing, replacing, say
+from utils.files import UserError, check_target, legible, refusing, replacing, say
 
 Image.init()
 # 打开时只认这些格式，不靠猜：Pillow 会把其实是 EPS 的 .jpg 交给外部程序去画。MPO 由 JPEG 打开

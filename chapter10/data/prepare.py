@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from config import Config
 from data.pictures import is_data
-from utils import Runtime, UserError, legible, quote
+from utils.files import UserError, legible, quote
+from utils.runtime import Runtime
 
 from .annotations import (
     PREPARE,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from utils import UserError, replacing
+from utils.files import UserError, replacing
 
 from .drawing import CELL, COLUMNS, SPRITES
 

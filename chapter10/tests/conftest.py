@@ -7,7 +7,7 @@ from helpers import call
 from PIL import Image, ImageDraw
 
 from config import Config
-from utils import setup
+from utils.runtime import setup
 
 DATA = ["--caption-data-path=data", "--img-path=data/images", "--img-feature-path=data/features",
         "--scale-size=64", "--img-size=64"]

@@ -15,7 +15,7 @@ from config import Config
 from data import load_annotations, read_image
 from data.features import Features, check_place, complaint, recipe
 from data.prepare import load_scenes, read_official, render_split
-from utils import UserError
+from utils.files import UserError
 
 ENV = "caption"
 TRAIN = [*TINY, "--plot-every=2"]

@@ -8,7 +8,8 @@ from conftest import DATA, TINY, write_folder
 from helpers import call, fails, spawn
 
 from config import Config
-from utils import BaseConfig, load_checkpoint, save_checkpoint
+from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.options import BaseConfig
 
 
 @pytest.mark.parametrize("words, says", [

@@ -46,7 +46,8 @@ from data.scenes import (
 from data.sentences import NUMBERS, write_captions
 from data.sprites import HERE, SHIPPED
 from report import right_names
-from utils import UserError, setup
+from utils.files import UserError
+from utils.runtime import setup
 
 FIRST_SCENES = "af062d2f35ec12d8"       # 训练集前 200 个剧本的哈希的开头：换了 Python 的版本也不能变
 

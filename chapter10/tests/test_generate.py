@@ -16,7 +16,8 @@ from captioner import load_captioner, search
 from config import Config
 from data import EOS, encode, make_encoder, read_image
 from describing import OUR_PHOTOS, OUR_SCENES, word_probs
-from utils import load_checkpoint, save_checkpoint, setup
+from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.runtime import setup
 
 PHOTO = "--test-img=data/images/test0.jpg"
 

@@ -23,7 +23,7 @@ from data.lookup import locate
 from data.prepare import load_scenes, render_split
 from data.scenes import make_scenes
 from pictures import draw_sheet, wrap
-from utils import UserError
+from utils.files import UserError
 
 SMALL = ["--scale-size=64", "--img-size=64"]
 PLACES = ["--caption-data-path=data", "--img-path=data/images"]

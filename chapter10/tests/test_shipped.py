@@ -19,7 +19,7 @@ from data.prepare import render_chunk
 from data.scenes import UNSEEN_TESTS, make_scenes
 from describing import OUR_PHOTOS
 from report import right_names
-from utils import setup
+from utils.runtime import setup
 
 MODELS = ("AttentionCaptionModel", "CaptionModel")
 COUNT = 80             # 「见过的」「没见过的」各画几张来查

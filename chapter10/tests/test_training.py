@@ -5,7 +5,7 @@ from conftest import DATA, TINY
 from helpers import call, spawn
 from main import lr_factor
 
-from utils import load_checkpoint
+from utils.checkpoint import load_checkpoint
 
 
 def last(env="caption", name="last"):

@@ -5,7 +5,7 @@ import math
 import torch as t
 from torch.nn import functional as F
 
-from utils import Runtime
+from utils.runtime import Runtime
 
 ALONE = Runtime(t.device("cpu"))         # 一个进程，在 CPU 上
 

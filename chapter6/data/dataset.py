@@ -13,7 +13,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from data.pictures import SUFFIXES, fingerprint, open_picture
-from utils import UserError, legible, quote, say
+from utils.files import UserError, legible, quote, say
 
 from .places import in_threads, list_files, read_file, size_of
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from data.pictures import open_picture
-from utils import UserError, set_aside
+from utils.files import UserError, set_aside
 
 HERE = Path(__file__).parent
 SOURCES = HERE / "sources.csv"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from data.pictures import SUFFIXES, is_data, open_picture, open_zip, read_member
-from utils import UserError, legible, quote
+from utils.files import UserError, legible, quote
 
 from .icons import check_icons, rebuild_icons
 from .places import in_threads

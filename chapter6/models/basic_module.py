@@ -5,7 +5,8 @@ from pathlib import Path
 import torch as t
 from torch import nn
 
-from utils import UserError, legible, load_checkpoint, load_state
+from utils.checkpoint import load_checkpoint, load_state
+from utils.files import UserError, legible
 
 PROJECT = "dogcat"
 

@@ -5,7 +5,7 @@ import torch as t
 from torch import nn
 from torch.nn import functional as F
 
-from utils import UserError
+from utils.files import UserError
 
 from .basic_module import BasicModule
 

@@ -16,7 +16,7 @@ from classifier import load_model
 from data import DogCat
 from data.prepare import list_source
 from models import SqueezeNet
-from utils import save_checkpoint
+from utils.checkpoint import save_checkpoint
 
 ENV = "dogcat"
 TRAIN = ["--train-data-root=train", *TINY, "--plot-every=1"]

@@ -5,7 +5,7 @@ from PIL import Image
 
 from cam import DIM, class_activation, shine
 from classifier import build_model, score
-from utils import Runtime
+from utils.runtime import Runtime
 
 CPU = Runtime(t.device("cpu"))
 

@@ -11,7 +11,8 @@ from conftest import TEST, TINY, TRAIN
 from helpers import PROJECT, call, fails, spawn
 
 from config import Config
-from utils import BaseConfig, load_checkpoint, save_checkpoint
+from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.options import BaseConfig
 
 
 @pytest.fixture(scope="module")

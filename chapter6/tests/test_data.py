@@ -11,7 +11,9 @@ from PIL import Image
 from data import CLASSES, DogCat, augment, read_image, to_input
 from data.augment import compress
 from data.icons import read_sources
-from utils import BatchSampler, Runtime, UserError, seed_step
+from utils.files import UserError
+from utils.loading import BatchSampler
+from utils.runtime import Runtime, seed_step
 
 
 def names(dataset):

@@ -8,7 +8,8 @@ import models
 from classifier import build_model
 from evaluation import Part
 from models.basic_module import BasicModule
-from utils import UserError, save_checkpoint
+from utils.checkpoint import save_checkpoint
+from utils.files import UserError
 
 
 def count(model):

@@ -15,7 +15,8 @@ from data import DogCat, read_image
 from data.icons import read_sources
 from evaluation import Part
 from stranger import is_drawn
-from utils import UserError, setup
+from utils.files import UserError
+from utils.runtime import setup
 
 WEIGHTS = PROJECT / "checkpoints" / "dogcat.pth"
 STORY = json.loads(WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))

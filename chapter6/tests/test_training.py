@@ -6,7 +6,7 @@ from conftest import TINY, TRAIN
 from helpers import call, spawn
 
 from models import EfficientNetLite0
-from utils import load_checkpoint
+from utils.checkpoint import load_checkpoint
 
 
 def last(env="dogcat"):

@@ -17,7 +17,7 @@ from data.pictures import (
     opened_zip,
     read_member,
 )
-from utils import UserError, legible
+from utils.files import UserError, legible
 
 CHUNK = 500                 # 一次读多少个文件
 

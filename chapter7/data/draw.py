@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from utils import UserError, replacing
+from utils.files import UserError, replacing
 
 SIDE = 96                       # 边长，像素
 QUALITY = 80                    # WebP 的质量

@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data.pictures import open_picture
-from utils import UserError, legible, quote
+from utils.files import UserError, legible, quote
 
 from .dataset import CHUNK, list_images, read_files
 from .draw import HELD_OUT, draw_avatars

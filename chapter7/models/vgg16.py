@@ -4,7 +4,7 @@ import torch as t
 from torch import nn
 from torch.nn import functional as F
 
-from utils import load_checkpoint, load_state
+from utils.checkpoint import load_checkpoint, load_state
 
 PROJECT = "vgg16"
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512))      # 各段里每个卷积的输出通道数

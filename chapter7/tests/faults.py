@@ -11,7 +11,7 @@ from helpers import PROJECT, Config, write_zip
 from data import Avatars
 from gan import PROJECT as AVATAR
 from gan import build_netg, load_part, portable
-from utils import save_checkpoint
+from utils.checkpoint import save_checkpoint
 
 ENV = "avatar"
 TRAIN = ["--data-path=faces", *TINY]                    # 每轮 2 批，轮末存断点

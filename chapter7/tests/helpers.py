@@ -21,7 +21,7 @@ t.set_num_threads(1)            # 网络很小，多线程反而慢；也与 spa
 import main as program  # noqa: E402
 
 from config import Config  # noqa: E402
-from utils import run  # noqa: E402
+from utils.options import run  # noqa: E402
 
 COMMANDS = {name: item for name, item in vars(program).items() if inspect.isfunction(item)
             and item.__module__ == "main" and list(inspect.signature(item).parameters) == ["opt"]}

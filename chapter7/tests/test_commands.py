@@ -13,7 +13,7 @@ from PIL import Image
 from config import Config
 from gan import SHIPPED
 from models import VGG16
-from utils import save_checkpoint
+from utils.checkpoint import save_checkpoint
 
 
 @pytest.fixture(scope="module")

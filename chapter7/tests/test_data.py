@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from data import Avatars, collate, to_input, to_picture
 from data.draw import HELD_OUT, draw, draw_avatars
-from utils import UserError
+from utils.files import UserError
 
 SHIPPED = PROJECT / "data" / "avatars.zip"
 

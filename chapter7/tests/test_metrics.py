@@ -14,7 +14,9 @@ from metrics import (
 )
 from models import VGG16
 from pictures import grid, walk
-from utils import UserError, save_checkpoint, setup
+from utils.checkpoint import save_checkpoint
+from utils.files import UserError
+from utils.runtime import setup
 
 
 def test_distance_between_two_gaussians():

@@ -11,7 +11,7 @@ from config import Config
 from data import Avatars, to_input
 from gan import average_gradients, build_netd, build_netg, calibrate, sample, update_average
 from losses import LOSSES, gradient_penalty
-from utils import Runtime, setup
+from utils.runtime import Runtime, setup
 
 CPU = setup(False)
 

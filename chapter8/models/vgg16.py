@@ -6,7 +6,8 @@ import torch as t
 from torch import nn
 from torch.nn import functional as F
 
-from utils import UserError, load_checkpoint, load_state
+from utils.checkpoint import load_checkpoint, load_state
+from utils.files import UserError
 
 PROJECT = "vgg16"
 WEIGHTS = Path(__file__).parent.parent / "checkpoints" / "vgg16.pth"

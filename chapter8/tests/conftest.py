@@ -12,7 +12,8 @@ from data.prepare import prepare, save_vgg, saved_source
 from models import VGG16, TransformerNet, vgg16
 from style import PROJECT as STYLE
 from style import portable
-from utils import UserError, save_checkpoint
+from utils.checkpoint import save_checkpoint
+from utils.files import UserError
 
 TRAIN = ["--data-root=photos", "--style-path=painting.png", "--style-size=64", "--image-size=64", "--width=4",
          "--batch-size=2", "--repeat=1"]

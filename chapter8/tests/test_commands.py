@@ -16,7 +16,7 @@ from PIL import Image
 from config import Config
 from models import VGG16, TransformerNet, vgg16
 from style import PROJECT, portable
-from utils import save_checkpoint
+from utils.checkpoint import save_checkpoint
 
 
 def names(folder):

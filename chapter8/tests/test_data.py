@@ -18,7 +18,7 @@ from data.dataset import random_crop
 from data.pictures import find_pictures, open_picture
 from models import VGG16, vgg16
 from models.vgg16 import BLOCKS
-from utils import UserError
+from utils.files import UserError
 
 
 def pixels(path):

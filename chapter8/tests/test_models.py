@@ -22,7 +22,7 @@ from painting import (
     run_net,
     sample_blocks,
 )
-from utils import setup
+from utils.runtime import setup
 
 CPU = setup(False)
 

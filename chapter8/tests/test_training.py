@@ -5,7 +5,7 @@ from conftest import TRAIN
 from helpers import call, spawn
 from PIL import Image
 
-from utils import load_checkpoint
+from utils.checkpoint import load_checkpoint
 
 
 def last(env="style"):

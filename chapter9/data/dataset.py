@@ -18,7 +18,7 @@ from pathlib import Path
 import torch as t
 from torch.utils.data import Dataset, Sampler
 
-from utils import UserError, legible, say
+from utils.files import UserError, legible, say
 
 EOP, START = 0, 1                       # 结束符 <EOP> 与开始符 <START> 的编号
 SPECIALS = ("<EOP>", "<START>")

@@ -11,7 +11,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
-from utils import UserError, legible, replacing
+from utils.files import UserError, legible, replacing
 
 from .dataset import PUNCTUATION, load_poems, split_poems
 

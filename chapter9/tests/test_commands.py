@@ -9,7 +9,8 @@ from helpers import PROJECT, call, fails, program, spawn
 
 from config import Config
 from generation import compose
-from utils import BaseConfig, load_checkpoint, save_checkpoint
+from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.options import BaseConfig
 
 
 @pytest.fixture(scope="module")

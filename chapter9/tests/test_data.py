@@ -20,7 +20,7 @@ from data import (
     tidy,
 )
 from data.prepare import TEXT_SHA256
-from utils import UserError
+from utils.files import UserError
 
 
 def test_shipped_data_is_the_documented_one(poems):

@@ -8,7 +8,7 @@ from generation import write as write_on
 from models import PoetryModel, PoetryTransformer
 from prosody import is_regular, patterns, readings, violations
 from rules import FORMS, clean, layout, lines_of, make_prefix, make_rule, possibilities
-from utils import UserError
+from utils.files import UserError
 
 
 @pytest.fixture(scope="module", params=[PoetryModel, PoetryTransformer])

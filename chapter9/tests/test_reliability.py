@@ -36,7 +36,10 @@ from faults import (
 )
 from helpers import PROJECT, Config, call, fails, one_line, program, spawn
 
-from utils import UserError, job, load_checkpoint, run, save_checkpoint
+from utils import job
+from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.files import UserError
+from utils.options import run
 
 LAST = Path("runs", ENV, "last.pth")
 ENDLESS = [*TRAIN, "--max-epoch=100000"]

@@ -14,7 +14,7 @@ from data import PoemDataset, split_poems
 from generation import generate
 from poet import SHIPPED, load_model
 from rules import FORMS, lines_of, make_rule
-from utils import setup
+from utils.runtime import setup
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from main import lr_factor
 
 from config import Config
 from poet import SHIPPED
-from utils import load_checkpoint
+from utils.checkpoint import load_checkpoint
 
 
 def small(small_file, *more):
