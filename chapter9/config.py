@@ -28,7 +28,7 @@ class Config(BaseConfig):
     max_epoch: Annotated[int, Range(1)] = 6  # 训练几轮
     max_steps: Annotated[int, Range(0)] = 0  # 最多训练几步（批），0 为不限
     lr: Annotated[float, Range(above=0)] = 2e-3  # 最大学习率
-    warmup_steps: Annotated[int, Range(0)] = 200  # 前几步学习率从 0 升到 lr
+    warmup_steps: Annotated[int, Range(0)] = 200  # 前几步学习率从 0 升到 lr，至多是全部步数的十分之一
     lr_schedule: Annotated[str, Choice("cosine", "constant")] = "cosine"  # constant 是升到 lr 后不变
     weight_decay: Annotated[float, Range(0)] = 0.01  # AdamW 的权重衰减
     grad_clip: Annotated[float, Range(above=0)] = 1.0  # 梯度范数的上限
@@ -43,7 +43,7 @@ class Config(BaseConfig):
     model_path: str = ""  # 要载入的权重；空时 gen、test 用自带的（成绩最好的 Transformer，或 --model 给出的那种），train 从头训练
 
     # 作诗
-    start_words: str = "闲云潭影日悠悠"  # 诗的开头；藏头诗时是各句的头一个字
+    start_words: str = "闲云潭影日悠悠"  # 诗的开头；藏头诗时是各句的头一个字。不给出而权重不认得默认的这句时，由它自己开头
     prefix_words: str = ""  # 意境：先读给模型听，不出现在诗里
     acrostic: bool = False  # 写藏头诗
     form: Annotated[str, Choice("", "五绝", "七绝", "五律", "七律")] = ""  # 体裁，空为自由

@@ -76,10 +76,18 @@ def generate(*arguments, **options) -> list[str]:
 @t.inference_mode()
 def write(model: t.nn.Module, vocabulary: Vocabulary, rules: list, prefix: str = "",
           temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0) -> Iterator[list[str]]:
-    """按 `rules`（一首一个）同时作一批诗，每走一步给出各首写到了哪里，最后一次是写完的。
+    """按 `rules`（一首一个）同时作一批诗，每走一步给出各首写到了哪里，最后一次是写完的。一首的规矩是列表时（各首行数相同），
+    各行从头各写各的。
 
     `prefix` 是意境：接在 <START> 之后先读进状态，诗从它后面写起，它自己不算诗的一部分。
     """
+    if isinstance(rules[0], list):
+        above = [""] * len(rules)
+        for number, line in enumerate(zip(*rules)):
+            for poems in write(model, vocabulary, line, prefix, temperature, top_k, top_p, seed + number):
+                yield [before + poem for before, poem in zip(above, poems)]
+            above = [before + poem.strip() + "\n" for before, poem in zip(above, poems)]
+        return
     model.eval()
     device = next(model.parameters()).device
     generator = t.Generator(device).manual_seed(seed)

@@ -33,6 +33,7 @@ from utils.runtime import seed_step, setup
 
 FIXED = (*MODEL_OPTIONS, "batch_size", "maxlen", "seed", "model_path")      # 接着训练时不能换的选项
 TOGETHER = 64                               # gen 一次写几首
+FEW_STEPS = 600                             # 从头训练，少于这么多步就提醒一声
 SAMPLE_HEADS = "春江花月夜凉如水"             # 训练中以这些字开头各写一首，看看进步
 
 
@@ -43,7 +44,7 @@ def train(opt: Config) -> None:
 
     parts = split_poems(load_poems(opt.data_path, opt.category, opt.author, opt.constrain))
     if not parts["train"] or not parts["val"]:
-        raise UserError(f"诗太少：训练集 {len(parts['train'])} 首、验证集 {len(parts['val'])} 首，都要至少一首")
+        raise UserError(f"诗太少：训练集 {len(parts['train'])} 首、验证集 {len(parts['val'])} 首，都要至少一首（有几十首多半就有）")
     job.match_data(fingerprint(parts), "--data-path 等数据选项")
     vocabulary, weights = starting_point(opt, job.last, parts)
     train_set = PoemDataset(parts["train"], vocabulary, opt.maxlen)
@@ -52,6 +53,8 @@ def train(opt: Config) -> None:
     loader = DataLoader(train_set, batch_sampler=sampler, collate_fn=t.stack, num_workers=opt.num_workers)
     if not len(loader):
         raise UserError("批数比进程数还少：减小 --batch-size，或少开进程")
+    if opt.max_epoch * len(loader) < FEW_STEPS and not opt.model_path:
+        say(f"一共只有 {opt.max_epoch * len(loader)} 步，多半学不会：多走几轮，如 --max-epoch={-(-FEW_STEPS // len(loader))}")
 
     seed_step(opt.seed)
     model = build_model(opt, vocabulary)
@@ -75,7 +78,7 @@ def train(opt: Config) -> None:
             t.nn.utils.clip_grad_norm_(net.parameters(), opt.grad_clip)
             optimizer.step()
             epoch.log(ids[:, 1:].numel(), loss=loss, lr=lr)
-            if runtime.is_main and (job.step + 1) % opt.plot_every == 0:
+            if runtime.is_main and ((job.step + 1) % opt.plot_every == 0 or job.step + 1 == job.stop):
                 show_samples(model, vocabulary, job)
                 net.train()
 
@@ -108,9 +111,13 @@ def test(opt: Config) -> None:
     print(f"测试集 {len(parts['test'])} 首：{nats:.4f} nats/字，困惑度 {math.exp(nats):.2f}（结束符计入）")
 
     known = {line for poem in parts["train"] for line in lines_of(poem.text)}
-    heads = [poem.text[0] for poem in parts["test"][:200]]
+    heads = [lines_of(poem.text)[0][0] for poem in parts["test"][:200]]
     real = [lines_of(poem.text) for poem in parts["test"]]
     candidates = opt.candidates if "candidates" in opt.given else 1         # 800 首，各写 8 首要几分钟
+    try:
+        make_rule(Config(form="五绝"), vocabulary)
+    except UserError as error:
+        return print(f"四种体裁都略过：{error}")
     for form, (width, count) in FORMS.items():
         rules = [make_rule(Config(start_words=head, form=form, rhyme=opt.rhyme, tones=opt.tones), vocabulary) for head in heads]
         poems = [lines_of(poem) for poem in compose(model, vocabulary, rules, "", candidates, **sampling(opt))]
@@ -141,23 +148,23 @@ def prepare(opt: Config) -> None:
 
 def lr_factor(step: int, opt: Config, total: int) -> float:
     """第 step 步的学习率是 opt.lr 的几倍：先直线升到 1，再按余弦降到 0（或保持不变）。"""
-    if step < opt.warmup_steps:
-        return (step + 1) / opt.warmup_steps
+    warmup = min(opt.warmup_steps, total // 10)         # 文字少，一共也走不了几步的，不能一直在升
+    if step < warmup:
+        return (step + 1) / warmup
     if opt.lr_schedule == "constant":
         return 1.0
-    progress = (step - opt.warmup_steps) / max(1, total - opt.warmup_steps)
+    progress = (step - warmup) / max(1, total - warmup)
     return 0.5 * (1 + math.cos(math.pi * min(1, progress)))
 
 
 def show_samples(model: t.nn.Module, vocabulary: Vocabulary, job: Job) -> None:
-    """以「春江花月夜凉如水」各字开头写八首，显示并附到 runs/<env>/samples.txt。"""
+    """以「春江花月夜凉如水」各字（认得的）开头写八首，一个也不认得就由网络开头，显示并附到 runs/<env>/samples.txt。"""
     heads = [head for head in SAMPLE_HEADS if not vocabulary.unknown(head)]
-    rules = [make_rule(Config(start_words=head), vocabulary) for head in heads]
-    if rules:
-        poems = "\n".join(generate(model, vocabulary, rules, "", Config.temperature, top_p=Config.top_p))
-        job.vis.log(poems, "poems", job.step + 1)
-        with open(job.folder / "samples.txt", "a", encoding="utf-8") as file:
-            file.write(f"第 {job.step + 1} 步\n{poems}\n\n")
+    rules = [make_rule(Config(start_words=head), vocabulary) for head in heads] or [make_rule(Config(), vocabulary)] * 8
+    poems = "\n".join(poem.strip() for poem in generate(model, vocabulary, rules, "", Config.temperature, top_p=Config.top_p))
+    job.vis.log(poems, "poems", job.step + 1)
+    with open(job.folder / "samples.txt", "a", encoding="utf-8") as file:
+        file.write(f"第 {job.step + 1} 步\n{poems}\n\n")
 
 
 def half(weights: dict[str, t.Tensor]) -> dict[str, t.Tensor]:

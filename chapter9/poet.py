@@ -60,12 +60,12 @@ def starting_point(opt: Config, last: dict | None, parts: dict) -> tuple[Vocabul
 def check_poems(poems: list, vocabulary: Vocabulary) -> None:
     """诗里有词表以外的字时抛出 UserError：这份权重属于另一个词表。"""
     if not poems:
-        raise UserError("测试集里一首诗也没有：放宽 --author、--constrain 等筛选")
+        raise UserError("测试集里一首诗也没有：放宽 --author、--constrain 等筛选，或多添几首")
     unknown = vocabulary.unknown("".join(poem.text for poem in poems))
     if unknown:
         shown = " ".join(map(with_code, unknown[:10])) + (" …" if len(unknown) > 10 else "")
         raise UserError(f"权重的词表与数据不合：数据里有 {len(unknown)} 个字不在词表中（{shown}），"
-                        "换一份权重，或用这份数据从头训练")
+                        "用 --data-path 给出它学的那份，换一份权重，或用这份数据从头训练")
 
 
 def fingerprint(parts: dict) -> str:

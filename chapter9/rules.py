@@ -11,13 +11,17 @@ from dataclasses import dataclass
 
 import torch as t
 
-from data import EOP, PUNCTUATION, SENTENCE_END, START, TIDY, Vocabulary
+from config import Config
+from data import EOP, LINE_END, PUNCTUATION, SENTENCE_END, START, STOP, Vocabulary, tidy
 from prosody import patterns, readings, violations
 from utils.files import UserError
 
 FORMS = {"五绝": (5, 4), "七绝": (7, 4), "五律": (5, 8), "七律": (7, 8)}     # 每句字数, 句数
 LONGEST_SENTENCE = 40           # 自由体藏头诗里，一句写到这么长就收住
 SMALLEST_RHYME = 30             # 第一个韵脚取平声，且所在韵部至少有这么多字，免得后面无字可押
+HAN = re.compile("[\u4e00-\u9fff]")
+CLOSING = "”’」』》)"             # 与前面的句末标点同在一行
+HALF_WIDTH = str.maketrans("，。？！；：", ",.?!;:")
 
 
 @dataclass
@@ -30,11 +34,13 @@ class Masks:
         size = len(self.vocabulary)
         marks = [self.vocabulary.index[c] for c in PUNCTUATION if c in self.vocabulary.index]
         self.ends = {self.vocabulary.index[c] for c in SENTENCE_END if c in self.vocabulary.index}
+        self.line_end = self.vocabulary.index[LINE_END] if LINE_END in self.vocabulary.characters else None
         self.marks = set(marks)
         self.characters = t.ones(size, dtype=t.bool)
         self.characters[[EOP, START, *marks]] = False
         self.characters_or_marks = self.characters.clone()
         self.characters_or_marks[marks] = True
+        self.words = self.characters & t.tensor([token.isalnum() for token in self.vocabulary.tokens])     # 不要引号之类
         self.characters_or_end = self.characters.clone()
         self.characters_or_end[EOP] = True
         if not self.ends:                           # 学的文字没有句末标点：随时可以结束
@@ -67,7 +73,7 @@ class FreeForm:
                 return masks.only(self.heads[used]) if used < len(self.heads) else None
             if self._sentence_length(written) >= LONGEST_SENTENCE:
                 return masks.only(*masks.ends) if written[-1] not in masks.marks else masks.characters
-        elif position >= self.max_len:
+        elif position >= self.max_len or written and written[-1] == masks.line_end:
             return None
         if not written or written[-1] in masks.marks:
             return masks.characters_or_end if written and at_sentence_start else masks.characters
@@ -121,7 +127,7 @@ class FixedForm:
             return None
         if position in self.fixed:
             return self.masks.only(self.fixed[position])
-        mask = self.masks.characters
+        mask = self.masks.words
         for wish in self._wishes(written):
             if (mask & wish).any():                  # 给定的开头可能让几条规矩相冲，后面的让前面的
                 mask = mask & wish
@@ -167,36 +173,61 @@ class FixedForm:
 
 
 def make_rule(opt, vocabulary: Vocabulary):
-    """按选项造出一首诗的规矩；开头、头字、体裁彼此不合时抛出 UserError。"""
+    """按选项造出一首诗的规矩；开头、头字、体裁彼此不合时抛出 UserError。自由体的藏头诗，学的不是一首首诗而是一行行文字的
+    （有的行没有句末标点，或用空格），一个头字写一行，规矩是各行的列表。
+
+    没有给出开头，而默认的那句词表里没有，或放不进给出的体裁时，第一个字也由网络来写。
+    """
     masks = Masks(vocabulary)
-    text = clean(opt.start_words)
+    text = clean(opt.start_words, vocabulary)
     if opt.acrostic:
-        text = "".join(char for char in text if char not in PUNCTUATION)
-    if not text:
+        text = "".join(char for char in text if char not in PUNCTUATION + " ")
+    default = "start_words" not in opt.given and opt.start_words == Config.start_words
+    if default and not opt.acrostic and (vocabulary.unknown(text) or opt.form and FORMS[opt.form][0] != len(text)):
+        text = ""
+    elif not text:
         raise UserError("--start-words 是空的：给出诗的开头，或藏头诗的各个头字")
     check_known(text, vocabulary, "--start-words")
     if opt.rhyme and not opt.form:
         raise UserError("--rhyme 要知道哪里是偶数句，请同时给出 --form，如 --form=七绝")
     if opt.tones and not opt.form:
         raise UserError("--tones 要知道是哪种体裁，请同时给出 --form，如 --form=七绝")
-    if not opt.acrostic and text[0] in PUNCTUATION:
+    if text and text[0] in PUNCTUATION:
         raise UserError(f"--start-words 不能以标点「{text[0]}」开头")
     if opt.acrostic and not opt.form and not masks.ends:
-        raise UserError(f"这份权重学的文字没有句末标点（{SENTENCE_END}），写不了自由体的藏头诗")
+        raise UserError("这份权重学的文字没有句末标点（。？！），写不了自由体的藏头诗")
     ids = vocabulary.encode(text)
     start, heads = ([], ids) if opt.acrostic else (ids, [])
+    if heads and not opt.form and set(LINE_END + " ") & set(vocabulary.characters) and not vocabulary.unknown(LINE_END):
+        return [FreeForm(masks, [head], [], opt.max_gen_len) for head in heads]
     if not opt.form:
         return FreeForm(masks, start, heads, opt.max_gen_len)
-    check_known("，。", vocabulary, f"--form={opt.form} 的标点")
+    if reason := no_form(vocabulary):
+        raise UserError(f"写不了格律体（--form）：{reason}")
     _check_form(text, opt)
     return FixedForm(masks, opt.form, start, heads, opt.rhyme, opt.tones)
 
 
 def make_prefix(opt, vocabulary: Vocabulary) -> str:
     """选项里的意境，写成读给模型听的样子；有不认识的字时抛出 UserError。"""
-    prefix = clean(opt.prefix_words)
+    prefix = clean(opt.prefix_words, vocabulary)
     check_known(prefix, vocabulary, "--prefix-words")
-    return prefix + "。" if prefix and prefix[-1] not in SENTENCE_END else prefix       # 意境念完了，诗才开始
+    whole = not prefix or prefix[-1] in SENTENCE_END or vocabulary.unknown(STOP)
+    return prefix if whole else prefix + STOP               # 意境念完了，诗才开始
+
+
+def no_form(vocabulary: Vocabulary) -> str:
+    """这份权重为什么写不了格律体，写得了时为空。"""
+    lacking = vocabulary.unknown("，。")
+    return "权重学的文字里没有汉字" if not HAN.search(vocabulary.characters) else f"权重学的文字里没有「{lacking[0]}」" if lacking else ""
+
+
+def possibilities(vocabulary: Vocabulary) -> tuple[str, list[str]]:
+    """这份权重认得的几个头字，和它写得了的体裁。"""
+    heads = "深度学习"
+    if vocabulary.unknown(heads):
+        heads = "".join(re.findall(r"\w", vocabulary.characters)[:4])          # 它最常见的几个字
+    return heads, [] if no_form(vocabulary) else [*FORMS]
 
 
 def _check_form(text: str, opt) -> None:
@@ -225,19 +256,21 @@ def lines_of(poem: str) -> list[str]:
 
 
 def layout(poem: str) -> str:
-    """排版：每到句末（。？！）换行。"""
-    return re.sub(f"([{SENTENCE_END}])(?!$)", r"\1\n", poem)
+    """排版：每到句末（。？！）换行；一个汉字也没有的（英文），标点用半角。"""
+    poem = re.sub(f"([。？！][{CLOSING}]*) ?(?=[^\n{CLOSING}])", r"\1\n", poem).strip()
+    return poem if HAN.search(poem) else poem.translate(HALF_WIDTH)
 
 
-def clean(text: str) -> str:
-    """统一写法，与训练的诗一样，见 TIDY。"""
-    return text.translate(TIDY)
+def clean(text: str, vocabulary: Vocabulary) -> str:
+    """统一写法，与训练的诗一样，见 tidy；训练的诗里没有空格的，去掉空格。"""
+    text = tidy(text)
+    return text.replace(" ", "") if vocabulary.unknown(" ") else text
 
 
 def check_known(text: str, vocabulary: Vocabulary, option: str) -> None:
     unknown = vocabulary.unknown(text)
     if unknown:
-        raise UserError(f"{option} 里有模型不认识的字：{' '.join(map(with_code, unknown))}（词表只含训练诗集里的简体字）")
+        raise UserError(f"{option} 里有模型不认识的字：{' '.join(map(with_code, unknown))}（词表里只有训练它的文字；自带的是简体字）")
 
 
 def with_code(char: str) -> str:

@@ -9,7 +9,7 @@ from config import Config
 from generation import best, sampling, write
 from page import answer, gr, serve
 from poet import load_model
-from rules import FORMS, make_prefix, make_rule
+from rules import make_prefix, make_rule, possibilities
 from utils.runtime import setup
 
 CSS = """.sheet {writing-mode: vertical-rl; height: 25rem; margin: 0 auto; overflow-x: auto; padding: 1.6rem 1.2rem; border: 6px double #a58a5c;
@@ -21,10 +21,10 @@ CSS = """.sheet {writing-mode: vertical-rl; height: 25rem; margin: 0 auto; overf
 
 def show(opt: Config) -> None:
     model, vocabulary = load_model(opt, setup(opt.use_gpu).device)
+    heads, forms = possibilities(vocabulary)
 
-    @answer
+    @answer                                             # 草稿写到哪里就给出哪里，最后给出留下的那首：与 gen 命令写的相同
     def poem(words: str, acrostic: str, form: str, rhyme: bool, tones: bool, mood: str, temperature: float, seed: float):
-        """草稿写到哪里就给出哪里，最后给出留下的那首：与 gen 命令写的相同。"""
         own = copy(opt)
         own.start_words, own.acrostic, own.form, own.prefix_words, own.temperature = words, acrostic == "藏头", form, mood, temperature
         own.rhyme, own.tones, own.seed = rhyme and form != "", tones and form != "", int(seed or 0)     # 句式自由的诗没有押韵和平仄
@@ -37,11 +37,11 @@ def show(opt: Config) -> None:
         gr.Markdown("# 写一首诗\n给几个字，网络一个字一个字地往下写。先同时打几份草稿，再留下它自己读来最通顺的一首。")
         with gr.Row():
             with gr.Column():
-                words = gr.Textbox("深度学习", label="给几个字", max_length=40)
+                words = gr.Textbox(heads, label="给几个字", max_length=40)
                 acrostic = gr.Radio(["藏头", "开头"], value="藏头", label="这几个字是", info="藏头：各句的头一个字；开头：诗从它们写起")
-                form = gr.Dropdown([("句式自由", ""), *FORMS], value="七绝", label="体裁")
+                form = gr.Dropdown([("句式自由", ""), *forms], value="七绝" if forms else "", label="体裁")
                 with gr.Row():
-                    rhyme, tones = gr.Checkbox(True, label="押韵"), gr.Checkbox(True, label="平仄合律")
+                    rhyme, tones = gr.Checkbox(bool(forms), label="押韵"), gr.Checkbox(bool(forms), label="平仄合律")
                     button, again = gr.Button("写", variant="primary"), gr.Button("换一首")
                 with gr.Accordion("更多", open=False):
                     mood = gr.Textbox(opt.prefix_words, label="意境", placeholder="如：大漠孤烟直，长河落日圆。", info="先读给网络听的句子，不写进诗里", max_length=100)
@@ -56,5 +56,5 @@ def show(opt: Config) -> None:
 def sheet(text: str) -> str:
     """竖排的一首：一句一行，从右往左，各字依次显出来。"""
     spans = [f"<span style=--at:{at}>{escape(char)}</span>" for at, char in enumerate(text)]
-    columns = "".join(f"<p>{''.join(spans[slice(*line.span())])}</p>" for line in re.finditer(r"\w+\W?", text))
+    columns = "".join(f"<p>{''.join(spans[slice(*line.span())])}</p>" for line in re.finditer(r"\W*\w+\W*", text))
     return f'<div class="sheet poem" role="img" aria-label="{escape(text)}">{columns}</div>'

@@ -43,6 +43,16 @@ def test_sizes():
         assert max(sizes.values()) < 8e6, sizes
 
 
+def test_no_stray_blank_lines():
+    """Markdown 里代码块之外，空行不连着两行。"""
+    found = []
+    for path in files():
+        if path.suffix == ".md":
+            outside = path.read_text(encoding="utf-8").split("```")[::2]
+            found += [path.relative_to(ROOT).as_posix() for text in outside if "\n\n\n" in text]
+    assert found == []
+
+
 def test_names_that_every_system_can_hold():
     """Windows 不分大小写，有的名字和字符不能用，路径长不过 260 个字符（克隆的位置要占去一些）。"""
     names = [path.relative_to(ROOT).as_posix() for path in files()]

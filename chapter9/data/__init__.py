@@ -1,16 +1,18 @@
 from .dataset import (
     EOP,
+    LINE_END,
     PUNCTUATION,
     SENTENCE_END,
     START,
-    TIDY,
+    STOP,
     LengthBatchSampler,
     Poem,
     PoemDataset,
     Vocabulary,
     load_poems,
     split_poems,
+    tidy,
 )
 
-__all__ = ["EOP", "PUNCTUATION", "SENTENCE_END", "START", "TIDY", "LengthBatchSampler", "Poem",
-           "PoemDataset", "Vocabulary", "load_poems", "split_poems"]
+__all__ = ["EOP", "LINE_END", "PUNCTUATION", "SENTENCE_END", "START", "STOP", "LengthBatchSampler", "Poem",
+           "PoemDataset", "Vocabulary", "load_poems", "split_poems", "tidy"]

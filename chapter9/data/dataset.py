@@ -22,31 +22,38 @@ from utils.files import UserError, legible, say
 
 EOP, START = 0, 1                       # 结束符 <EOP> 与开始符 <START> 的编号
 SPECIALS = ("<EOP>", "<START>")
-SENTENCE_END = "。？！"
+STOP, LINE_END = "。", "\n"              # 末尾没有句末标点的一首，以换行为句末
+SENTENCE_END = STOP + "？！" + LINE_END
 PUNCTUATION = "，；、：" + SENTENCE_END
 # 键盘上容易打出的半角标点 → 全角
 FULL_WIDTH = str.maketrans(",.?!;:", "，。？！；：")
 
 
 class _Tidy(dict):
-    """码位 → 统一写法以后的字，给 str.translate 用：去掉空白、零宽字符、BOM、异体选择符，兼容字符换成通用的，半角标点变全角。"""
+    """码位 → 统一写法以后的字，给 str.translate 用：空白都成空格，去掉零宽字符、BOM、异体选择符，兼容字符换成通用的，半角标点变全角。"""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
         common = unicodedata.normalize("NFKC", char)
-        useless = char.isspace() or unicodedata.category(char) in ("Cc", "Cf") or 0xfe00 <= code <= 0xfe0f or 0xe0100 <= code <= 0xe01ef
-        self[code] = "" if useless else (common if len(common) == 1 else char).translate(FULL_WIDTH)
+        useless = unicodedata.category(char) in ("Cc", "Cf") or 0xfe00 <= code <= 0xfe0f or 0xe0100 <= code <= 0xe01ef
+        self[code] = " " if char.isspace() else "" if useless else (common if len(common) == 1 else char).translate(FULL_WIDTH)
         return self[code]
 
 
-TIDY = _Tidy()
+_TIDY = _Tidy()
+
+
+def tidy(text: str) -> str:
+    """统一写法，见 _Tidy。句中的空白成为一个空格（歌词用它断句，英文用它分词）；挨着标点的去掉，除非后面是英文。"""
+    text = " ".join(text.translate(_TIDY).split())
+    return re.sub(f" (?=[{PUNCTUATION}])|(?<=[{PUNCTUATION}]) (?![!-~])", "", text)
 
 
 @dataclass(frozen=True)
 class Poem:
     author: str
     title: str
-    text: str                           # 全诗，只有汉字和 PUNCTUATION 中的标点
+    text: str                           # 全诗，以 SENTENCE_END 中的一个结尾；自带的只有汉字和 PUNCTUATION 中的标点
 
     def fits(self, line_length: int) -> bool:
         """每一句是否都恰有 line_length 个字。"""
@@ -55,12 +62,18 @@ class Poem:
 
 
 class Vocabulary:
-    """字与编号互换。编号 0、1 是结束符和开始符，其后按出现次数从多到少、次数相同按码位排列。"""
+    """字与编号互换。编号 0、1 是结束符和开始符，其后按出现次数从多到少、次数相同按码位排列。
+
+    句号和换行里只见过一个的，另一个是同一个编号：没有标点的对联也认得给出的「。」，唐诗的权重也读得了没有标点的一行。
+    """
 
     def __init__(self, characters: str):
         self.characters = characters
         self.tokens = [*SPECIALS, *characters]
         self.index = {token: i for i, token in enumerate(self.tokens)}
+        for end, other in ((STOP, LINE_END), (LINE_END, STOP)):
+            if other in characters:
+                self.index.setdefault(end, self.index[other])
 
     @classmethod
     def build(cls, texts: Iterable[str]) -> "Vocabulary":
@@ -88,7 +101,7 @@ def load_poems(data_path: str, category: str = "poet.tang", author: str = "",
     """读出符合条件的诗，次序同文件。
 
     `data_path` 是存放 `<category>.tsv.gz` 的文件夹，或单个文件：.tsv 与 .tsv.gz 每行
-    「作者 <Tab> 题目 <Tab> 全诗」，.txt 每行一首。写法统一成 TIDY 的；末尾没有句末标点的补上「。」，否则模型学不会结束。
+    「作者 <Tab> 题目 <Tab> 全诗」，.txt 每行一首。写法经 tidy 统一；末尾没有句末标点的以 LINE_END 结尾，所以哪里可以结束总学得到。
     没有文件、格式不对、筛选后一首不剩时抛出 UserError。
     """
     path = Path(data_path)
@@ -97,7 +110,7 @@ def load_poems(data_path: str, category: str = "poet.tang", author: str = "",
     if not path.is_file():
         raise UserError(f"找不到诗的文件 {path}：检查 --data-path 和 --category，"
                         "或用 python main.py prepare --source=npm 生成")
-    poems, mended = [], 0
+    poems = []
     whole, text = path.name.lower().endswith((".txt", ".txt.gz")), _read_text(path)
     for number, line in enumerate(text.splitlines() if whole else re.split("\r\n|\r|\n", text), 1):     # splitlines 也在 U+2028 等处断开
         fields = ["", "", line] if whole else line.split("\t")
@@ -105,13 +118,10 @@ def load_poems(data_path: str, category: str = "poet.tang", author: str = "",
             if not line.strip():
                 continue
             raise UserError(f"{legible(path)} 第 {number} 行不是「作者<Tab>题目<Tab>全诗」")
-        text = fields[2].translate(TIDY)
-        if text and text[-1] not in SENTENCE_END:
-            text, mended = text.rstrip(PUNCTUATION) + "。", mended + 1
+        text = tidy(fields[2])
         if text.strip(PUNCTUATION):
+            text = text if text[-1] in SENTENCE_END else text.rstrip(PUNCTUATION) + LINE_END
             poems.append(Poem(fields[0].strip(), fields[1].strip(), text))
-    if mended:
-        say(f"{legible(path)} 里有 {mended} 首末尾没有句号，补上了")
     if author:
         poems = [poem for poem in poems if poem.author == author]
         if not poems:

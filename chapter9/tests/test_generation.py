@@ -2,12 +2,12 @@ import pytest
 import torch as t
 
 from config import Config
-from data import EOP, Vocabulary
+from data import EOP, Vocabulary, tidy
 from generation import best, compose, fluency, generate, pick, sampling
 from generation import write as write_on
 from models import PoetryModel, PoetryTransformer
 from prosody import is_regular, patterns, readings, violations
-from rules import FORMS, clean, layout, lines_of, make_rule
+from rules import FORMS, clean, layout, lines_of, make_prefix, make_rule, possibilities
 from utils.files import UserError
 
 
@@ -233,7 +233,73 @@ def test_pick_respects_top_k_and_top_p():
 
 
 def test_punctuation_is_normalised():
-    assert clean(" 春,夏.秋?冬!\n") == "春，夏。秋？冬！"
+    assert tidy(" 春,夏.秋?冬!\n") == "春，夏。秋？冬！"
+
+
+@pytest.mark.parametrize("text, wanted", [
+    ("春，　夏 。 秋", "春，夏。秋"),                     # 挨着标点的空白是排版
+    ("我走过\t山 和\u3000\u3000海", "我走过 山 和 海"),     # 句中的是断句
+    ("Hello,  world. Yes", "Hello， world。 Yes"),      # 英文的分词
+])
+def test_spaces(vocabulary, text, wanted):
+    assert tidy(text) == tidy(wanted) == wanted
+    assert clean(text, Vocabulary(wanted)) == wanted
+    assert clean(text, vocabulary) == wanted.replace(" ", "")       # 唐诗里没有空格
+
+
+@pytest.mark.parametrize("poem, shown", [
+    ("月出。花开？人归。", "月出。\n花开？\n人归。"),
+    ("她说：“月出。”他听着。\n", "她说：“月出。”\n他听着。"),
+    ("山高\n水长\n", "山高\n水长"),
+    ("Old snow， at last。 Yes！\n", "Old snow, at last.\nYes!"),
+])
+def test_layout(poem, shown):
+    assert layout(poem) == shown
+
+
+def test_the_network_begins_where_the_default_opening_is_unknown_or_does_not_fit(untrained, vocabulary):
+    assert all(poem.startswith(Config.start_words) for poem in write(untrained, vocabulary, 2))
+    for poem in write(untrained, vocabulary, form="五绝"):
+        assert [len(line) for line in lines_of(poem)] == [5] * 4
+    few = Vocabulary("，。青山绿水花")
+    t.manual_seed(0)
+    model = PoetryModel(len(few), 8, 8).eval()
+    assert len({poem[0] for poem in write(model, few, 40, max_gen_len=12)}) > 2
+    for options in ({"acrostic": True}, {"start_words": "闲"}):
+        with pytest.raises(UserError, match="闲"):
+            make_rule(Config(**options), few)
+    with pytest.raises(UserError, match="闲"):           # 亲手给出的，即使就是默认的那句
+        make_rule(Config().parse({"start_words": Config.start_words}), few)
+    assert possibilities(few) == ("青山绿水", [*FORMS])
+    assert possibilities(Vocabulary("\n青山")) == ("青山", [])
+
+
+def test_forms_have_no_quotes():
+    marks = Vocabulary("“”…，。" + "青山绿水花月风云")
+    t.manual_seed(0)
+    for poem in write(PoetryModel(len(marks), 8, 8).eval(), marks, form="五绝", start_words="山"):
+        assert "".join(lines_of(poem)).isalpha()
+
+
+@pytest.mark.parametrize("characters", ["\n青山绿水花", "\n， 青山绿水花", " 。青山绿水花"])
+def test_an_acrostic_of_lines_is_one_line_for_each_head(characters):
+    few = Vocabulary(characters)
+    t.manual_seed(0)
+    for model in (PoetryModel, PoetryTransformer):
+        for poem in write(model(len(few), 8, 8).eval(), few, start_words="山，水花", acrostic=True, max_gen_len=20):
+            assert "".join(line[0] for line in poem.strip().split("\n")) == "山水花"
+
+
+def test_the_end_of_a_line_is_a_full_stop_where_only_one_of_them_is_known(vocabulary):
+    bare = Vocabulary("，\n青山绿水花月风云")
+    assert bare.encode("。") == bare.encode("\n") and vocabulary.encode("\n") == vocabulary.encode("。")
+    both = Vocabulary("。\n青")
+    assert both.encode("。") != both.encode("\n")
+    assert make_prefix(Config(prefix_words="青山"), bare) == "青山。"
+    assert make_prefix(Config(prefix_words="青山"), Vocabulary("青山")) == "青山"      # 没有句末可加
+    t.manual_seed(0)
+    for poem in write(PoetryModel(len(bare), 8, 8).eval(), bare, form="五绝", start_words="青山绿水花，月风云花月。"):
+        assert poem[5::6] == "，\n，\n"
 
 
 @pytest.mark.parametrize("options, message", [

@@ -1,10 +1,12 @@
 """随书的权重：达到它自己写明的成绩，写得出像样的诗。"""
 
 import json
+import re
+import shlex
 
 import pytest
 import torch as t
-from helpers import call
+from helpers import PROJECT, call
 from main import evaluate
 
 from config import Config
@@ -72,6 +74,19 @@ def test_prefix_sets_the_mood_but_is_not_part_of_the_poem(poet):
                      for prefix in ("", "大漠孤烟直，长河落日圆。"))
     assert plain != desert
     assert desert.startswith("山") and len(desert) == len(plain) == 24
+
+
+PRINTED = re.findall(r"^\$ python main\.py (gen .+)\n((?:.+\n)+)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command, poem", PRINTED)
+def test_the_poems_of_the_readme(capsys, workdir, command, poem):
+    call(*shlex.split(command))
+    assert capsys.readouterr().out.strip() == poem.strip()
+
+
+def test_the_readme_prints_poems():
+    assert len(PRINTED) >= 4
 
 
 def test_the_readmes_first_command(capsys, workdir):

@@ -1,3 +1,5 @@
+import random
+import shlex
 import socket
 
 import pytest
@@ -7,6 +9,7 @@ from helpers import call, fails, spawn
 from main import lr_factor
 
 from config import Config
+from poet import SHIPPED
 from utils.checkpoint import load_checkpoint
 
 
@@ -96,6 +99,9 @@ def test_learning_rate_rises_then_falls_to_zero():
     assert factors[100] == pytest.approx(0, abs=1e-12)
     assert all(a >= b for a, b in zip(factors[10:], factors[11:]))
     assert lr_factor(99, Config(lr_schedule="constant", warmup_steps=10), 100) == 1
+    few = [lr_factor(step, Config(), 50) for step in range(50)]             # 一共 50 步，不能有 200 步在升
+    assert few[5] == max(few) == 1 and few[49] < 0.01
+    assert lr_factor(0, Config(warmup_steps=0), 50) == lr_factor(0, Config(), 5) == 1
 
 
 def test_resume_with_another_learning_rate_or_decay(workdir, small_file):
@@ -114,13 +120,63 @@ def test_resume_refuses_other_weights_to_start_from(workdir, small_file, capsys)
     assert "model_path" in fails(capsys, "train", "--resume", "--model-path=runs/poet/best.pth")
 
 
-def test_training_on_lines_without_full_stops(workdir, capsys):
-    """歌词、对联：作得完，藏头诗也作得成。"""
-    lines = ["青山绿水红花开", "白云明月照松间", "春江潮水连海平", "清风吹我过前川"]
-    (workdir / "歌词.txt").write_text("\n".join(a[:4] + b[4:] + "，" + b[:4] + c[4:] for a in lines for b in lines for c in lines), encoding="utf-8-sig")
-    call("train", *TINY, "--data-path=歌词.txt", "--max-epoch=2", "--batch-size=8", "--warmup-steps=5")
-    assert "\ufeff" not in load_checkpoint("runs/poet/best.pth", "poet")["vocabulary"]
+THINGS, DEEDS, KINDS = "山水云月风花雪江春秋", "望听寻看问", "青白红清明寒"
+
+
+def lines_like(kind: str) -> list[str]:
+    """一种文字的 80 行，各行不同。"""
+    pick = random.Random(0).choice
+    bit = lambda: pick(KINDS) + pick(THINGS) + pick(DEEDS) + pick(KINDS) + pick(THINGS)      # noqa: E731
+    make = {
+        "成语": lambda: bit()[1:],
+        "对联": lambda: f"{bit()}，{bit()}",
+        "歌词": lambda: f"我{pick(DEEDS)}过{bit()} 也{pick(DEEDS)}过" + bit() * pick((0, 1)),
+        "宋词": lambda: bit()[:3] + f"。{bit()}。{bit()[:4]}，{bit()}{bit()[:2]}。" + f"问{bit()}，{bit()[:3]}？" * pick((0, 1)),
+        "小说": lambda: f"那天{bit()}，他来了。" * pick((1, 2, 15)) + pick((f"她说：“{bit()}。”", "他走了……", "")),
+        "英文": lambda: f"{pick('TAO')}{pick('aeio')}t {pick('sc')}at, on {pick('aeiou')} {pick(['mat.', 'hill!'])}",
+    }[kind]
+    lines = {}
+    while len(lines) < 80:
+        lines[make()] = None
+    return [*lines]
+
+
+@pytest.mark.parametrize("kind, forms", [("成语", False), ("对联", True), ("歌词", False), ("宋词", True), ("小说", True), ("英文", False)])
+def test_own_text(workdir, capsys, kind, forms):
+    """照着训练最后打印的命令作诗，藏头诗，样诗，困惑度：什么文字都行；写不了的体裁用一行话略过。"""
+    (workdir / f"{kind}.txt").write_text("\n".join(lines_like(kind)), encoding="utf-8-sig")
     capsys.readouterr()
-    call("gen", "--model-path=runs/poet/best.pth", "--start-words=青山", "--acrostic")
-    poem = capsys.readouterr().out.split()
-    assert [line[0] for line in poem] == ["青", "山"] and all(line[-1] in "。？！" for line in poem)
+    call("train", *TINY, f"--data-path={kind}.txt", "--max-epoch=3", "--batch-size=8", "--lr=0.01", "--env=mine")
+    said = capsys.readouterr().out
+    assert "多走几轮" in said and "\ufeff" not in load_checkpoint("runs/mine/best.pth", "poet")["vocabulary"]
+    assert (workdir / "runs/mine/samples.txt").read_text(encoding="utf-8").count("\n") > 5
+    program, script, *words = shlex.split(said.rpartition("作诗：")[2])
+    assert (program, script) == ("python", "main.py")
+    call(*words)
+    assert capsys.readouterr().out.strip()
+    heads = "TAO" if kind == "英文" else "山月"
+    call(*words, f"--start-words={heads}", "--acrostic")
+    lines = capsys.readouterr().out.strip().splitlines()
+    rest = iter(lines)
+    assert all(any(line[0] == head for line in rest) for head in heads) and lines[0][0] == heads[0]
+    call("test", f"--data-path={kind}.txt", *words[1:])
+    said = capsys.readouterr().out.strip().splitlines()
+    assert "困惑度" in said[0]
+    assert [line[:2] for line in said[1:]] == ["五绝", "七绝", "五律", "七律"] if forms else len(said) == 2 and "略过" in said[1], said
+
+
+def test_idioms_are_learnt_to_their_end(workdir, capsys):
+    """四个字一条的，学会了写四个字就停。"""
+    (workdir / "a.txt").write_text("\n".join(lines_like("成语")), encoding="utf-8")
+    call("train", "--embedding-dim=32", "--hidden-dim=64", "--data-path=a.txt", "--max-epoch=30", "--batch-size=8", "--lr=0.01", "--env=mine")
+    capsys.readouterr()
+    call("gen", "--model-path=runs/mine/best.pth", "--num=20")
+    assert {len(poem) for poem in capsys.readouterr().out.split()} == {4}
+
+
+def test_shipped_weights_read_lines_without_full_stops(workdir, capsys):
+    """微调自带的权重：它的词表里没有换行，行末就是句号。"""
+    (workdir / "a.txt").write_text("\n".join(lines_like("对联")), encoding="utf-8")
+    call("train", "--data-path=a.txt", f"--model-path={SHIPPED['PoetryModel']}", "--max-steps=1", "--env=mine")
+    assert "\n" not in load_checkpoint("runs/mine/best.pth", "poet")["vocabulary"]
+    assert "多走几轮" not in capsys.readouterr().out
