@@ -1,12 +1,15 @@
-"""内容、风格、平滑三种损失。两种方法（慢的逐张优化，快的网络）用的是同一套。"""
+"""内容、风格、平滑三种损失，两种方法（慢的逐张优化，快的网络）用的是同一套；网络另有一种，管四边。"""
 
 from dataclasses import dataclass
 
 import torch as t
+from torch import nn
+from torch.nn import functional as F
 
 from models import VGG16
 
 EPSILON = 1e-6          # 平方根在 0 处的导数无穷大，先加上它
+EDGE = 24               # 看四边时，照片四周先补这么宽的镜像，像素；是 4 的倍数，两次缩小一半时格子才对得齐
 CONTENT_LAYER = 1       # 内容在 relu2_2 上比：再浅只许照抄像素，再深就认不出细节了
 
 
@@ -37,6 +40,17 @@ def total_variation(images: t.Tensor) -> t.Tensor:
     down = (images[..., 1:, :] - images[..., :-1, :]).square().mean((1, 2, 3))
     right = (images[..., :, 1:] - images[..., :, :-1]).square().mean((1, 2, 3))
     return down + right
+
+
+def edge_loss(net: nn.Module, photos: t.Tensor, outputs: t.Tensor) -> t.Tensor:
+    """照片 (B, 3, S, S) 画成的 outputs，与四周先补镜像、画完裁掉的差多少：平方的平均，以灰度满幅的一半为 1。
+
+    每张照片都有边。网络认得边上的反射填充，会把一种颜色都涂在那里，画出来就有一道边；先补再裁，那道边便在外面。
+    补过的那次不求梯度，让没有补的向它看齐。
+    """
+    with t.no_grad():
+        inside = net(F.pad(photos, [EDGE] * 4, "reflect"))[..., EDGE:-EDGE, EDGE:-EDGE]
+    return ((outputs.float() - inside.float()) / 127.5).square().mean()
 
 
 @dataclass

@@ -13,7 +13,6 @@ from pictures import to_picture
 from utils.runtime import Runtime
 
 OVERLAP = 64            # 每块四周多看这么多像素。网络里一个像素最远受 54 个像素以外影响（有测试），多看 64 就与整张画的相同
-MARGIN = 24             # 照片四周先补这么宽的镜像，画完裁掉：每张照片都有边，网络学会了把一种颜色涂在那里；与 tile 一样要是 4 的倍数
 SAMPLE_SIDE = 320       # 定归一化的统计量时，取的样本块的边长，像素
 MAX_SAMPLES = 12        # 样本块最多几块：合起来约 1100×1100 个像素，占的内存与画一块差不多
 
@@ -53,19 +52,11 @@ def paint_tiles(net: TransformerNet, whole: t.Tensor, runtime: Runtime, tile: in
     picture = t.empty_like(whole)
     for y, x in tile_corners(height, width, tile):
         bottom, right = min(y + tile, height), min(x + tile, width)
-        top, left = max(y - OVERLAP, -MARGIN), max(x - OVERLAP, -MARGIN)
-        rows = mirrored(top, min(bottom + OVERLAP, height + MARGIN), height)
-        columns = mirrored(left, min(right + OVERLAP, width + MARGIN), width)
-        painted = run_net(net, whole[None, :, rows][..., columns], runtime)[0]
+        top, left = max(y - OVERLAP, 0), max(x - OVERLAP, 0)
+        part = whole[None, :, top:bottom + OVERLAP, left:right + OVERLAP]               # 到头了就到头为止
+        painted = run_net(net, part, runtime)[0]
         picture[:, y:bottom, x:right] = painted[:, y - top:bottom - top, x - left:right - left]
     return picture
-
-
-def mirrored(first: int, last: int, size: int) -> t.Tensor:
-    """位置 first 到 last - 1；越出 [0, size) 的，换成以边上的像素为镜子照见的位置。"""
-    period = max(1, 2 * (size - 1))             # 只有一个像素时，处处照见它
-    index = t.arange(first, last) % period
-    return t.minimum(index, period - index)
 
 
 def run_net(net: TransformerNet, photos: t.Tensor, runtime: Runtime) -> t.Tensor:

@@ -8,7 +8,14 @@ from helpers import PROJECT
 from config import Config
 from data import to_tensor
 from gatys import minimize, optimize
-from losses import CONTENT_LAYER, PerceptualLoss, gram_matrix, relative_error, total_variation
+from losses import (
+    CONTENT_LAYER,
+    PerceptualLoss,
+    edge_loss,
+    gram_matrix,
+    relative_error,
+    total_variation,
+)
 from models import VGG16
 from style import held_out, read_style, square_crops
 
@@ -101,6 +108,29 @@ def test_content_target_stops_at_relu2_2(vgg):
     target = perceptual.content_target(photo())
     t.testing.assert_close(target, vgg(photo())[CONTENT_LAYER])
     assert target.shape == (1, 128, 20, 24) and not target.requires_grad
+
+
+def test_edge_loss_takes_the_colour_off_the_border():
+    """一个在边上涂别的颜色的网络：只用这一项学几步，边上的颜色就与里面的一样；里面原来什么样，还是什么样。"""
+    class Framed(t.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.frame = t.nn.Parameter(t.tensor(60.))
+
+        def forward(self, x):
+            return x + self.frame * t.nn.functional.pad(t.zeros_like(x)[..., 4:-4, 4:-4], [4] * 4, value=1.0)
+
+    net, photos = Framed(), photo()
+    assert edge_loss(net, photos, net(photos)) > 0.01
+    optimizer = t.optim.Adam(net.parameters(), 5)
+    for _ in range(60):
+        loss = edge_loss(net, photos, net(photos))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert net.frame.abs() < 2
+    with t.no_grad():
+        t.testing.assert_close(net(photos)[..., 4:-4, 4:-4], photos[..., 4:-4, 4:-4])
 
 
 def test_gatys_lowers_the_loss_and_stays_in_range(vgg):
