@@ -1,5 +1,6 @@
 """把图片和描述画在一起。图上的汉字用随书的思源黑体（Noto Sans SC）子集，只含常用字。"""
 
+import io
 import re
 from pathlib import Path
 
@@ -21,7 +22,7 @@ SHOWN = 24                                          # 成绩单上至多几张�
 
 
 def font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(FONT), size)
+    return ImageFont.truetype(io.BytesIO(FONT.read_bytes()), size)      # 不给路径：系统的编码只有 ASCII 时，Pillow 打不开有汉字的路径
 
 
 def draw_sheet(paths: list[Path], written: list[list[str]], scenes: list[Scene] | None, target: str) -> None:

