@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from animation import read_frames, sample_frames, save_frames
-from data import Photos, fit_within, to_tensor
+from data import Photos, fit_within, on_white, to_tensor
 from data.pictures import check_picture, complain, find_pictures, save_picture
 from data.prepare import prepare as prepare_data
 from gatys import optimize
@@ -116,6 +116,7 @@ def stylize(opt: Config) -> None:
         net = load_net(opt).to(runtime.device, memory_format=t.channels_last)
 
     def draw(photos):                                               # 一张照片，或一段动画的各帧
+        photos = [on_white(photo) for photo in photos]
         if opt.method == "gatys":
             tensors = [to_tensor(photo)[None].float().to(runtime.device) for photo in photos]
             return [to_image(optimize(photo, perceptual, opt.gatys_steps)[0]) for photo in tensors]

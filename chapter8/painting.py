@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch as t
 from PIL import Image
 
-from data import to_tensor
+from data import on_white, to_tensor
 from models import TransformerNet
 from pictures import to_picture
 from utils.runtime import Runtime
@@ -90,9 +90,13 @@ def to_image(pictures: t.Tensor) -> Image.Image:
 
 
 def finish(picture: Image.Image, photo: Image.Image, strength: float, preserve_color: bool) -> Image.Image:
-    """preserve_color 时只留画的明暗，色彩换回照片的；再按 strength 与照片混合，1 全是画，0 全是照片。"""
+    """preserve_color 时只留画的明暗，色彩换回照片的；再按 strength 与照片混合，1 全是画，0 全是照片。照片透明的地方（RGBA），画也透明。"""
+    flat = on_white(photo)
     if preserve_color:
         light = picture.convert("YCbCr").getchannel("Y")            # Y 明暗，Cb、Cr 色彩
-        _, blue, red = photo.convert("YCbCr").split()
+        _, blue, red = flat.convert("YCbCr").split()
         picture = Image.merge("YCbCr", (light, blue, red)).convert("RGB")
-    return picture if strength == 1 else Image.blend(photo, picture, strength)
+    picture = picture if strength == 1 else Image.blend(flat, picture, strength)
+    if photo.mode == "RGBA":
+        picture.putalpha(photo.getchannel("A"))
+    return picture

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch as t
 
 from config import Config
-from data import fit_within
+from data import fit_within, on_white
 from data.pictures import open_picture
 from page import answer, gr, photo_box, serve
 from painting import finish, paint
@@ -36,8 +36,8 @@ def show(opt: Config) -> None:
     def stylize(path: Path, style: str, strength: float, keep: bool):
         """画一张，与 stylize 命令的是同样的函数。返回画和一句话。"""
         net, _ = load(style)
-        began, photo = time.perf_counter(), fit_within(open_picture(path), opt.max_size)
-        picture = finish(paint(net, photo, runtime, opt.tile_size), photo, strength, keep)
+        began, photo = time.perf_counter(), fit_within(open_picture(path, alpha=True), opt.max_size)
+        picture = finish(paint(net, on_white(photo), runtime, opt.tile_size), photo, strength, keep)
         return picture, f"{photo.width}×{photo.height} 像素，画了 {time.perf_counter() - began:.1f} 秒"
 
     load(first)                                                     # 权重不对的话，打开网页之前就说

@@ -10,7 +10,7 @@ from config import Config
 from data import Vocabulary
 from rules import with_code
 from utils.checkpoint import load_checkpoint, load_state, saved_config
-from utils.files import UserError
+from utils.files import UserError, legible, say
 
 PROJECT = "poet"
 SHIPPED = {name: Path(__file__).parent / "checkpoints" / file for name, file in (("PoetryTransformer", "poet.pth"), ("PoetryModel", "charrnn.pth"))}
@@ -42,19 +42,31 @@ def load_model(opt: Config, device: t.device) -> tuple[t.nn.Module, Vocabulary]:
 
 
 def starting_point(opt: Config, last: dict | None, parts: dict) -> tuple[Vocabulary, dict | None]:
-    """训练用的词表和初始权重：微调时来自 --model-path，接着训练时词表来自断点 last，不然从数据新建；后两种没有权重（None）。"""
-    content = last
-    if not last and opt.model_path:
-        content = load_checkpoint(opt.model_path, PROJECT)
-        config = saved_config(Config, content["config"], opt.model_path, MODEL_OPTIONS)
-        _same_network(opt, config, opt.model_path)
-        for name in MODEL_OPTIONS:
-            setattr(opt, name, getattr(config, name))
-    if content is None:
-        return Vocabulary.build(poem.text for part in parts.values() for poem in part), None
+    """训练用的词表和初始权重：微调时来自 --model-path，不认得的字添在后面；接着训练时词表来自断点 last，不然从数据新建；后两种没有权重（None）。"""
+    texts = [poem.text for part in parts.values() for poem in part]
+    if last:
+        return Vocabulary(last["vocabulary"]), None
+    if not opt.model_path:
+        return Vocabulary.build(texts), None
+    content = load_checkpoint(opt.model_path, PROJECT)
+    config = saved_config(Config, content["config"], opt.model_path, MODEL_OPTIONS)
+    _same_network(opt, config, opt.model_path)
+    for name in MODEL_OPTIONS:
+        setattr(opt, name, getattr(config, name))
     vocabulary = Vocabulary(content["vocabulary"])
-    check_poems([poem for part in parts.values() for poem in part], vocabulary)
-    return vocabulary, None if last else content["model"]
+    model = build_model(config, vocabulary)
+    load_state(model, content["model"], opt.model_path)
+    new = vocabulary.unknown("".join(texts))
+    if new:
+        say(f"{legible(str(opt.model_path))} 的词表里没有 {len(new)} 个字（{shorten(new)}），添进去一起学")
+    return Vocabulary(vocabulary.characters + "".join(new)), widen(model.state_dict(), len(new))
+
+
+def widen(weights: dict[str, t.Tensor], count: int) -> dict[str, t.Tensor]:
+    """词表添了 count 个字以后的权重：输入、输出层各添 count 行，都是原有各行的平均，得分就不会离谱
+    （Hewitt，Initializing new word embeddings for pretrained language models，2021）。"""
+    return {name: t.cat([value, *[value.mean(0, keepdim=True)] * count]) if name.startswith(("embeddings.", "linear.")) else value
+            for name, value in weights.items()}
 
 
 def check_poems(poems: list, vocabulary: Vocabulary) -> None:
@@ -63,9 +75,12 @@ def check_poems(poems: list, vocabulary: Vocabulary) -> None:
         raise UserError("测试集里一首诗也没有：放宽 --author、--constrain 等筛选，或多添几首")
     unknown = vocabulary.unknown("".join(poem.text for poem in poems))
     if unknown:
-        shown = " ".join(map(with_code, unknown[:10])) + (" …" if len(unknown) > 10 else "")
-        raise UserError(f"权重的词表与数据不合：数据里有 {len(unknown)} 个字不在词表中（{shown}），"
-                        "用 --data-path 给出它学的那份，换一份权重，或用这份数据从头训练")
+        raise UserError(f"权重的词表与数据不合：数据里有 {len(unknown)} 个字不在词表中（{shorten(unknown)}），"
+                        "用 --data-path 给出它学的那份，换一份权重，或用这份数据训练")
+
+
+def shorten(characters: list[str]) -> str:
+    return " ".join(map(with_code, characters[:10])) + (" …" if len(characters) > 10 else "")
 
 
 def fingerprint(parts: dict) -> str:

@@ -125,3 +125,33 @@ def test_requirements_cover_the_projects():
     root = names(ROOT / "requirements.txt")
     for project in projects():
         assert names(project / "requirements.txt") <= root
+
+
+def test_one_word_on_platforms():
+    """Windows、Mac、显卡、几台机器：五个项目的 README 里是同一段话，跑过就要一起改。"""
+    found = [re.findall(r"^.*(?:真机|真卡|在 Windows 上).*$", (project / "README.md").read_text(encoding="utf-8"), flags=re.M) for project in projects()]
+    assert len(found[0]) == 1 and found[0][0].startswith("**Windows、Mac、显卡、几台机器。**")
+    assert all(lines == found[0] for lines in found)
+
+
+@pytest.mark.parametrize("name, more", [("README.md", "训练要多久"), ("README.en.md", "How long training takes")])
+def test_the_first_screen_and_the_table_of_times(name, more):
+    """前 25 行：图，然后两条命令。用时的表里每个项目一行，命令的选项都有；两种文字的数相同，各项目的 README 指到它。"""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    screen = "\n".join(text.splitlines()[:25])
+    assert 0 < screen.index("docs/results.jpg") < screen.index("make demo") < screen.index("make lab")
+    rows = re.findall(r"^\| \[(chapter\d+)\].*$", text.split(f"## {more}")[1].split("\n## ")[0], flags=re.M)
+    assert rows == [project.name for project in projects()]
+    for project in projects():
+        row = re.search(rf"^\| \[{project.name}\]\(.*$", text.split(f"## {more}")[1], flags=re.M)[0]
+        lines = re.findall(r"`(python main\.py [^`]+)`", row)
+        assert lines and all(commands.parse(project, line) is not None for line in lines)
+        assert "../README.md#训练要多久" in (project / "README.md").read_text(encoding="utf-8")
+
+
+def test_both_tables_of_times_tell_the_same():
+    found = []
+    for name, title in (("README.md", "训练要多久"), ("README.en.md", "How long training takes")):
+        section = (ROOT / name).read_text(encoding="utf-8").split(f"## {title}")[1].split("\n## ")[0]
+        found.append([sorted(re.findall(r"`[^`]+`|\d[\d,.]*", line)) for line in section.splitlines() if line.startswith("| [chapter")])
+    assert found[0] == found[1]

@@ -32,7 +32,7 @@ def prepare(source: str) -> None:
 
 
 def prepare_photos(source: Path) -> None:
-    """检查张数、名字，逐张试读，并说出接着用的命令。已是 Kaggle 那样的文件夹就地使用，其余写进 data/kaggle 或 data/pets。"""
+    """检查张数、名字，逐张试读，并说出接着用的命令。已是 Kaggle 那样的文件夹就地使用，其余写进 data/kaggle 或 data/sorted。"""
     if not source.exists():
         raise UserError(f"--source={legible(source)} 不存在：要一个 zip，或解开后的文件夹")
     files = list_source(source)
@@ -43,7 +43,7 @@ def prepare_photos(source: Path) -> None:
         counts = "，".join(f"{name} {sum(label_in(new) == name for new in parts['train'])} 张" for name in CLASSES)
         print(f"{counts}，来自 {'、'.join(sorted({legible(str(PurePosixPath(old).parent)) for old in parts['train'].values()}))}")
     in_place = layout == "kaggle" and source.is_dir() and all((source / name).is_file() for part in parts.values() for name in part.values())
-    target = HERE / ("kaggle" if layout == "kaggle" else "pets")
+    target = HERE / ("kaggle" if layout == "kaggle" else "sorted")
     if not in_place and target.exists():
         raise UserError(f"{legible(target)} 已经有了：直接用它，或先改名、删去，再运行一次")
     if in_place:

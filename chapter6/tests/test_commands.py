@@ -32,7 +32,7 @@ def tiny(tmp_path_factory):
     (["train", "--print-freq=3"], ["--print-freq", "已改名", "--plot-every"]),
     (["train", "--train-root=x"], ["--train-data-root"]),
     (["train", "--max-epoch", "=", "20"], ["等号", "--max-epoch=20"]),
-    (["predict", "cat.jpg"], ["cat.jpg", "--选项=值"]),
+    (["predict", "photo.jpg"], ["photo.jpg", "--选项=值"]),
     (["train", "--max-epoch=many"], ["--max-epoch", "整数", "many"]),
     (["train", "--lr=fast"], ["--lr", "数"]),
     (["train", "--use-gpu=maybe"], ["--use-gpu", "True"]),

@@ -99,14 +99,14 @@ def test_other_layouts(tmp_path, monkeypatch, capsys, layout, packed):
         source = tmp_path / "source.zip"
     call("prepare", f"--source={source}")
     shown = capsys.readouterr().out
-    made = sorted(path.name for path in (tmp_path / "data/pets/train").iterdir())
+    made = sorted(path.name for path in (tmp_path / "data/sorted/train").iterdir())
     each = 5 if layout == "splits" else 4
     assert [name.split(".")[0] for name in made] == ["cat"] * each + ["dog"] * each
     assert ("读不出来的 2 张" in shown and "666.jpg" in shown and "11702.jpg" in shown) == (layout == "petimages")
     assert "--train-data-root=" in shown and {path: path.read_bytes() for path in before} == before
-    assert len(Pictures(tmp_path / "data/pets/train", "train", 32)) + len(Pictures(tmp_path / "data/pets/train", "val", 32)) == 2 * each
+    assert len(Pictures(tmp_path / "data/sorted/train", "train", 32)) + len(Pictures(tmp_path / "data/sorted/train", "val", 32)) == 2 * each
     if layout == "petimages":
-        assert made[:2] == ["cat.0.jpg", "cat.1.jpg"] and (tmp_path / "data/pets/train/dog.3.jpg").read_bytes() == next(
+        assert made[:2] == ["cat.0.jpg", "cat.1.jpg"] and (tmp_path / "data/sorted/train/dog.3.jpg").read_bytes() == next(
             content for path, content in before.items() if path.as_posix().endswith("Dog/3.jpg"))
     with pytest.raises(SystemExit):                         # 已经有了，不去碰它
         call("prepare", f"--source={source}")

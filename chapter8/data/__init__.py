@@ -1,4 +1,4 @@
 from .dataset import Photos
-from .images import fit_within, to_tensor
+from .images import fit_within, on_white, to_tensor
 
-__all__ = ["Photos", "fit_within", "to_tensor"]
+__all__ = ["Photos", "fit_within", "on_white", "to_tensor"]

@@ -1,4 +1,4 @@
-"""缩图，变成张量。"""
+"""缩图，衬白，变成张量。"""
 
 import numpy as np
 import torch as t
@@ -12,6 +12,13 @@ def fit_within(image: Image.Image, side: int) -> Image.Image:
         return image
     size = tuple(max(1, round(length * ratio)) for length in image.size)
     return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """RGBA 的透明处衬白，成为 RGB；RGB 的原样返回。"""
+    if image.mode == "RGB":
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def to_tensor(image: Image.Image) -> t.Tensor:

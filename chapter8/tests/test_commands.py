@@ -14,6 +14,7 @@ from helpers import call, fails, spawn
 from PIL import Image
 
 from config import Config
+from data import on_white
 from models import VGG16, TransformerNet, vgg16
 from pictures import chroma_and_contrast
 from style import PROJECT, portable
@@ -185,6 +186,22 @@ def test_every_mode_is_painted(workdir, tiny, mode, name):
     call("stylize", f"--content-path={name}", f"--model-path={tiny}", "--result-path=b.jpg")
     image = Image.open("b.jpg")
     assert image.size == (40, 40) and image.mode == "RGB"
+
+
+def test_what_is_transparent_stays_so(workdir, tiny):
+    """贴纸：画上去的颜色与衬白画的相同，透明的地方照旧；存不下透明的格式衬白。"""
+    photo = scene(60, 40)
+    photo.putalpha(Image.linear_gradient("L").resize((60, 40)))
+    photo.save("a.png")
+    on_white(photo).save("white.png")
+    for name, result in (("a.png", "clear.png"), ("a.png", "clear.webp"), ("a.png", "b.jpg"), ("white.png", "plain.png")):
+        call("stylize", f"--content-path={name}", f"--model-path={tiny}", f"--result-path={result}", "--max-size=30", "--strength=0.7", "--preserve-color=True")
+    clear, plain = Image.open("clear.png"), Image.open("plain.png")
+    assert clear.mode == Image.open("clear.webp").mode == "RGBA" and Image.open("b.jpg").mode == plain.mode == "RGB"
+    assert np.array_equal(np.asarray(clear)[..., 3], np.asarray(photo.resize((30, 20), Image.Resampling.LANCZOS))[..., 3])
+    assert np.abs(np.asarray(clear.convert("RGB")).astype(int) - np.asarray(plain)).mean() < 3       # 先衬白再缩小，差一点
+    white = np.asarray(on_white(clear)).astype(int)
+    assert np.abs(np.asarray(Image.open("b.jpg")).astype(int) - white).mean() < 5
 
 
 def test_orientation_and_size(workdir, tiny):

@@ -90,10 +90,7 @@ def test_checkpoint_of_something_else(capsys, workdir):
 
 
 def test_checkpoint_of_another_vocabulary(capsys, workdir, tiny_poet):
-    data = f"--data-path={PROJECT / 'data'}"
-    for words in (["test"], ["train", *TINY]):
-        message = fails(capsys, *words, data, f"--model-path={tiny_poet}")
-        assert "词表" in message
+    assert "词表" in fails(capsys, "test", f"--data-path={PROJECT / 'data'}", f"--model-path={tiny_poet}")
     content = load_checkpoint(tiny_poet, "poet")
     content["vocabulary"] = content["vocabulary"][:-5]
     save_checkpoint("shorter.pth", content)

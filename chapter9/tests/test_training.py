@@ -9,7 +9,8 @@ from helpers import call, fails, spawn
 from main import lr_factor
 
 from config import Config
-from poet import SHIPPED
+from data import Vocabulary
+from poet import SHIPPED, build_model
 from utils.checkpoint import load_checkpoint
 
 
@@ -90,6 +91,28 @@ def test_fine_tuning_keeps_the_vocabulary_of_the_weights(workdir, small_file):
     base, tuned = (load_checkpoint(f"runs/{env}/last.pth", "poet") for env in ("poet", "tuned"))
     assert tuned["vocabulary"] == base["vocabulary"]
     assert tuned["config"]["hidden_dim"] == 16
+
+
+@pytest.mark.parametrize("model", ["PoetryModel", "PoetryTransformer"])
+def test_fine_tuning_adds_the_characters_that_the_weights_lack(workdir, capsys, small_file, model):
+    """词、歌词里总有唐诗没有的字：添在词表后面，原有的字得分不变。"""
+    call("train", *small(small_file, f"--model={model}", "--max-steps=3"))
+    base = load_checkpoint("runs/poet/last.pth", "poet")
+    lines = [f"{base['vocabulary'][i]}囧，{base['vocabulary'][i + 1]}囍囧。" for i in range(10, 90)]
+    (workdir / "own.txt").write_text("\n".join(lines), encoding="utf-8")
+    capsys.readouterr()
+    call("train", "--data-path=own.txt", f"--model={model}", "--model-path=runs/poet/last.pth", "--env=own", "--max-steps=1", "--lr=1e-12", "--weight-decay=0")
+    assert "2 个字（囧（U+56E7） 囍（U+56CD））" in capsys.readouterr().out
+    own = load_checkpoint("runs/own/last.pth", "poet")
+    assert own["vocabulary"] == base["vocabulary"] + "囧囍"
+    ids, scores = t.tensor([[1, 12, 13, 14]]), []
+    for content in (base, own):
+        net = build_model(Config(**content["config"]), Vocabulary(content["vocabulary"])).eval()
+        net.load_state_dict(content["model"])
+        scores.append(net(ids)[0])
+    t.testing.assert_close(scores[1][..., :-2], scores[0], rtol=0, atol=1e-5)
+    t.testing.assert_close(scores[1][..., -2:], scores[0].mean(-1, keepdim=True).expand(-1, -1, 2), rtol=0, atol=1e-5)
+    call("train", "--data-path=own.txt", f"--model={model}", "--env=own", "--max-steps=2", "--resume", "--lr=1e-12", "--weight-decay=0")
 
 
 def test_learning_rate_rises_then_falls_to_zero():
