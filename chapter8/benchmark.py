@@ -16,8 +16,7 @@ from config import Config
 from data import to_tensor
 from data.pictures import open_picture
 from gatys import optimize
-from losses import edge_loss
-from main import EDGE_EVERY, EDGE_WEIGHT
+from losses import EDGE_EVERY, EDGE_WEIGHT, edge_loss
 from models import TransformerNet
 from models.transformer_net import InstanceNorm
 from painting import OVERLAP, paint, shared_statistics, to_image
