@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from utils.options import BaseConfig, Choice, Range
+from utils.options import BaseConfig, Choice, Exists, Range
 
 
 @dataclass
@@ -16,7 +16,7 @@ class Config(BaseConfig):
     min_appear: Annotated[int, Range(1)] = 2  # 词在训练集里至少出现几次才进词表
     max_words: Annotated[int, Range(1)] = 10000  # 词表至多几个词
     num_workers: Annotated[int, Range(0)] = 0  # 取数据的进程数；提取照片的特征时设 4 左右
-    source: str = ""  # prepare 的来源：npm 重画精灵图，或官方数据的文件夹；空则画自带的场景
+    source: Annotated[str, Exists("npm，或官方数据的文件夹")] = ""  # prepare 的来源：npm 重画精灵图，或官方数据的文件夹；空则画自带的场景
 
     # 模型
     model: Annotated[str, Choice("AttentionCaptionModel", "CaptionModel")] = "AttentionCaptionModel"  # 网络的名字
@@ -41,10 +41,10 @@ class Config(BaseConfig):
     env: str = "caption"  # 这次训练的名字：结果在 runs/<env>/，也是 visdom 环境名
     plot_every: Annotated[int, Range(1)] = 100  # 每几步画曲线；断点也在这时存，至多一分钟一次
     debug_file: str = "debug_caption"  # 训练中新建这个文件就进入 ipdb
-    model_path: str = ""  # 要载入的权重：文件，或自带的权重的名字，如 photos；空时 generate、test 用自带的，train 从头训练
+    model_path: Annotated[str, Exists("一个 .pth 文件，或自带权重的名字", named=True)] = ""  # 要载入的权重：文件，或自带的权重的名字，如 photos；空时 generate、test 用自带的，train 从头训练
 
     # 描述图片
-    test_img: str = ""  # generate 要描述的图片，或一个文件夹；空则是自带的场景和照片，各用认得它们的权重
+    test_img: Annotated[str, Exists("一张图片或一个文件夹")] = ""  # generate 要描述的图片，或一个文件夹；空则是自带的场景和照片，各用认得它们的权重
     beam_size: Annotated[int, Range(1)] = 10  # 束搜索的宽度，1 为贪心
     max_caption_length: Annotated[int, Range(1)] = 40  # 一句最多几个词
     length_norm: Annotated[float, Range(0, 10)] = 0.7  # 候选按「对数概率 ÷ 长度的几次方」排名，0 为不除

@@ -2,6 +2,7 @@
 
 import io
 import re
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -57,21 +58,27 @@ def wrap(sentence: str, letters: ImageFont.FreeTypeFont, width: int) -> list[str
 
 
 def draw_looks(described: list[tuple[Captioner, Described]], target: str) -> None:
-    """每张图一段：先是原图，然后每个词一格，越亮的地方写这个词时看得越多。没有注意力的网络只画原图和整句。"""
-    strips = [strip(captioner, one) for captioner, one in described]
-    sheet = Image.new("RGB", (max(part.width for part in strips), sum(part.height for part in strips)), "white")
-    y = 0
-    for part in strips:
-        sheet.paste(part, (0, y))
-        y += part.height
+    """每张图一段：先是原图，然后每个词一格，越亮的地方写这个词时看得越多。没有注意力的网络只画原图和整句。
+
+    画一段贴一段：几千张时，各段一起留着，比整张图还占内存。
+    """
+    heights = [strip_height(one) for _, one in described]
+    sheet = Image.new("RGB", (PANELS * PANEL, sum(heights)), "white")
+    for y, (captioner, one) in zip(accumulate(heights, initial=0), described):
+        sheet.paste(strip(captioner, one), (0, y))
     save_picture(sheet, target, "--picture", [one.path for _, one in described])
+
+
+def strip_height(described: Described) -> int:
+    """strip 画的一段有多高，像素。"""
+    cells = 1 + min(len(described.candidates[0].looks), len(described.probs))       # 原图，和每个词一格
+    return LINE + 8 + -(-cells // PANELS) * ROW
 
 
 def strip(captioner: Captioner, described: Described) -> Image.Image:
     """一张图的一段，每个词下面是它的概率，不到 DOUBT 的是红字。"""
     image, panels = looks(captioner, described)
-    rows = max(1, -(-(len(panels) + 1) // PANELS))
-    whole = Image.new("RGB", (PANELS * PANEL, LINE + 8 + rows * ROW), "white")
+    whole = Image.new("RGB", (PANELS * PANEL, strip_height(described)), "white")
     pen, letters, small = ImageDraw.Draw(whole), font(15), font(12)
     pen.text((4, 4), join(captioner.vocabulary.decode(described.candidates[0].ids)), UNKNOWN, letters)
     for place, (panel, word, prob) in enumerate([(image, "", 1), *panels]):

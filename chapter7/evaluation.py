@@ -92,12 +92,11 @@ def stored(place: str | Path, opt: Config) -> Reference:
 
 def compare(pictures: t.Tensor, training: Avatars, reference: Reference, opt: Config) -> None:
     """生成的图 (N, 3, S, S) 到最像的训练图有多远；没训练过的真图到训练图的距离是比照。"""
-    pool = training[list(range(len(training)))]
-    index, distance = nearest(pictures, pool)
-    known, usual = reference.pictures, ""
-    if known:
-        usual = f"，没训练过的 {nearest(known[list(range(reference.count))], pool)[1].median():.1f}"
-    closest = distance.argsort()[:NEAREST]
-    save_picture(grid(t.cat([pictures[closest], pool[index[closest]]]), NEAREST), opt.nearest_img, "--nearest-img")
-    print(f"到最像的训练图的距离（灰度级，中位数）：生成的 {distance.median():.1f}{usual}；"
+    known, count = reference.pictures, len(pictures)
+    everything = t.cat([pictures, known[list(range(reference.count))]]) if known else pictures      # 训练集只看一遍
+    index, distance = nearest(everything, training)
+    usual = f"，没训练过的 {distance[count:].median():.1f}" if known else ""
+    closest = distance[:count].argsort()[:NEAREST]
+    save_picture(grid(t.cat([pictures[closest], training[index[closest].tolist()]]), NEAREST), opt.nearest_img, "--nearest-img")
+    print(f"到最像的训练图的距离（灰度级，中位数）：生成的 {distance[:count].median():.1f}{usual}；"
           f"最近的 {NEAREST} 张和它们的训练图存到 {opt.nearest_img}")

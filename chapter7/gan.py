@@ -145,9 +145,13 @@ def draw(netg: nn.Module, netd: nn.Module | None, opt: Config, runtime: Runtime)
     """照 opt 画 gen_num 张头像，返回它们的噪声 (N, nz) 和图片 (N, 3, S, S) 的 uint8。gen_search_num > 0 时，先画那么多张，留下判别器打分最高的。"""
     seed_step(opt.seed)
     noise = t.randn(opt.gen_search_num or opt.gen_num, opt.nz) * opt.gen_std + opt.gen_mean
-    pictures = sample(netg, noise, runtime, opt.batch_size)
-    best = t.arange(opt.gen_num)
-    if opt.gen_search_num:
-        scores = t.cat([netd(to_input(part.to(runtime.device))).cpu() for part in pictures.split(opt.batch_size)])
-        best = scores.topk(opt.gen_num).indices
-    return noise[best], pictures[best]
+    if not opt.gen_search_num:
+        return noise, sample(netg, noise, runtime, opt.batch_size)
+    kept = t.empty(0), noise[:0], t.empty(0, dtype=t.uint8)         # 得分、噪声、图片：画一批，只留下至今最好的
+    for part in noise.split(opt.batch_size):
+        pictures = sample(netg, part, runtime, opt.batch_size)
+        scores = netd(to_input(pictures.to(runtime.device))).cpu()
+        whole = [t.cat(pair) for pair in zip(kept, (scores, part, pictures))]
+        best = whole[0].topk(min(opt.gen_num, len(whole[0]))).indices
+        kept = [values[best] for values in whole]
+    return kept[1], kept[2]

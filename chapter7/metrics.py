@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch as t
 from torch.nn import functional as F
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from models import VGG16, EfficientNetLite0
@@ -16,7 +17,7 @@ from utils.runtime import Runtime
 FEATURE_SIDE = 128          # 取特征时图片缩放到的边长，像素
 NEIGHBOURS = 3              # 精确率与召回率里，样本的邻域到第几近为止；论文取 3
 PIXEL_SIDE = 24             # 找最像的训练图时缩小到的边长，像素
-CHUNK = 64                  # 一次取多少张图的特征
+CHUNK = 64                  # 一次看多少张图
 REFERENCE = "avatar-reference"      # 存下来的对照，文件里的 "project"
 MAIN = "EfficientNet-Lite0"
 
@@ -121,18 +122,23 @@ def precision_recall(real: t.Tensor, fake: t.Tensor) -> tuple[float, float]:
     一个样本的邻域是以它为心、到同组第 3 近样本为半径的球。Kynkäänniemi et al., 2019, arXiv:1904.06991。
     """
     def covered(points: t.Tensor, centres: t.Tensor) -> float:
-        radii = t.cdist(centres, centres).kthvalue(NEIGHBOURS + 1, dim=1).values       # 最近的是自己，所以加 1
-        return (t.cdist(points, centres) <= radii).any(1).double().mean().item()
+        radii = t.cat([t.cdist(part, centres).kthvalue(NEIGHBOURS + 1, dim=1).values for part in centres.split(CHUNK)])    # 最近的是自己，所以加 1
+        return t.cat([(t.cdist(part, centres) <= radii).any(1) for part in points.split(CHUNK)]).double().mean().item()
     return covered(fake, real), covered(real, fake)
 
 
-def nearest(images: t.Tensor, training: t.Tensor) -> tuple[t.Tensor, t.Tensor]:
+def nearest(images: t.Tensor, training: t.Tensor | Dataset) -> tuple[t.Tensor, t.Tensor]:
     """每张图 (N, 3, S, S) 在训练集 (M, 3, S, S) 里最像的一张：下标 (N,) 和距离 (N,)。
 
-    缩小以后逐像素求均方根差，单位是灰度级（0 到 255）：抄来的图，距离会接近 0。
+    缩小以后逐像素求均方根差，单位是灰度级（0 到 255）：抄来的图，距离会接近 0。训练集一段一段地看，内存不随 M 增长。
     """
     def small(pictures: t.Tensor) -> t.Tensor:
         return t.cat([F.adaptive_avg_pool2d(part.float(), PIXEL_SIDE).flatten(1) for part in pictures.split(CHUNK)])
-    ours, theirs = small(images), small(training)
-    distance, index = t.cdist(ours, theirs).min(1)
-    return index, distance / ours.shape[1] ** 0.5
+    ours = small(images)
+    least, best = t.full((len(ours),), t.inf), t.zeros(len(ours), dtype=t.long)
+    for start in tqdm(range(0, len(training), CHUNK), "找最像的训练图", leave=False, delay=1):
+        part = training[list(range(start, min(start + CHUNK, len(training))))]
+        distance, index = t.cdist(ours, small(part)).min(1)
+        best = t.where(distance < least, index + start, best)
+        least = t.minimum(least, distance)
+    return best, least / ours.shape[1] ** 0.5

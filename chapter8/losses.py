@@ -10,6 +10,7 @@ from models import VGG16
 
 EPSILON = 1e-6          # 平方根在 0 处的导数无穷大，先加上它
 EDGE = 24               # 看四边时，照片四周先补这么宽的镜像，像素；是 4 的倍数，两次缩小一半时格子才对得齐
+EDGE_EVERY, EDGE_WEIGHT = 2, 20     # 每几步看一次四边，看的时候权重多大
 CONTENT_LAYER = 1       # 内容在 relu2_2 上比：再浅只许照抄像素，再深就认不出细节了
 
 

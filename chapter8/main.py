@@ -21,7 +21,7 @@ from data import Photos, fit_within, on_white, to_tensor
 from data.pictures import check_picture, complain, find_pictures, save_picture
 from data.prepare import prepare as prepare_data
 from gatys import optimize
-from losses import edge_loss
+from losses import EDGE_EVERY, EDGE_WEIGHT, edge_loss
 from models import TransformerNet
 from painting import finish, paint, shared_statistics, to_image
 from pictures import chroma_and_contrast, plan_results, sheet, without_results
@@ -46,7 +46,6 @@ GATYS_SIZE = 256                                    # 没有给出 --max-size �
 SHOWN = 4                                           # 样张里画几张照片
 RAMP = 0.5                                          # 风格的权重在这么大一段训练里从 0 升到 --style-weight：先学会画出照片，再学笔法；
                                                     # 一上来就全要，网络只顾铺花纹，照片看不出来
-EDGE_EVERY, EDGE_WEIGHT = 2, 20                     # 每几步看一次四边，看的时候权重多大，见 edge_loss
 WARM_UP = 50                                        # 学习率从 0 升到最大用这么多步
 
 

@@ -1,18 +1,18 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from utils.options import BaseConfig, Choice, Range
+from utils.options import BaseConfig, Choice, Exists, Range
 
 
 @dataclass
 class Config(BaseConfig):
     # 数据
-    data_path: str = "data"  # 存放 <category>.tsv.gz 的文件夹，或一个 .txt / .tsv / .tsv.gz 文件
+    data_path: Annotated[str, Exists("存放 <类别>.tsv.gz 的文件夹，或一个 .txt、.tsv、.tsv.gz 文件")] = "data"  # 存放 <category>.tsv.gz 的文件夹，或一个 .txt / .tsv / .tsv.gz 文件
     category: str = "poet.tang"  # 诗的类别：poet.tang 唐诗（自带），poet.song 宋诗（先 prepare）
     author: str = ""  # 只用这位作者的诗，空为全部
     constrain: Annotated[int, Choice(0, 5, 7)] = 0  # 只用每句都是 5 或 7 个字的诗，0 为不限
     maxlen: Annotated[int, Range(16)] = 125  # 训练时一段最多几个字，长诗在句末切开
-    source: str = ""  # prepare 的来源：npm，或 chinese-poetry 仓库的文件夹；空则只检查自带数据
+    source: Annotated[str, Exists("npm，或 chinese-poetry 仓库的文件夹")] = ""  # prepare 的来源：npm，或 chinese-poetry 仓库的文件夹；空则只检查自带数据
 
     # 模型
     model: Annotated[str, Choice("PoetryModel", "PoetryTransformer")] = "PoetryModel"  # 网络的名字
@@ -40,7 +40,7 @@ class Config(BaseConfig):
     env: str = "poet"  # 这次训练的名字：结果在 runs/<env>/，也是 visdom 环境名
     plot_every: Annotated[int, Range(1)] = 200  # 每几步画曲线、写样诗；断点也在这时存，至多一分钟一次
     debug_file: str = "debug_poet"  # 训练中新建这个文件就进入 ipdb
-    model_path: str = ""  # 要载入的权重；空时 gen、test 用自带的（成绩最好的 Transformer，或 --model 给出的那种），train 从头训练
+    model_path: Annotated[str, Exists("一个 .pth 文件")] = ""  # 要载入的权重；空时 gen、test 用自带的（成绩最好的 Transformer，或 --model 给出的那种），train 从头训练
 
     # 作诗
     start_words: str = "闲云潭影日悠悠"  # 诗的开头；藏头诗时是各句的头一个字。不给出而权重不认得默认的这句时，由它自己开头

@@ -33,6 +33,7 @@ from utils.runtime import seed_step, setup
 
 FIXED = (*MODEL_OPTIONS, "batch_size", "maxlen", "seed", "model_path")      # 接着训练时不能换的选项
 TOGETHER = 64                               # gen 一次写几首
+PART = 512                                  # 很长的一首，评价时一段一段地读，状态接着用：整首的得分和注意力放不进内存
 FEW_STEPS = 600                             # 从头训练，少于这么多步就提醒一声
 SAMPLE_HEADS = "春江花月夜凉如水"             # 训练中以这些字开头各写一首，看看进步
 
@@ -182,10 +183,11 @@ def evaluate(net: t.nn.Module, dataset: PoemDataset, batch_size: int, runtime) -
                                  world_size=runtime.world_size)
     nats = count = 0
     for ids in DataLoader(dataset, batch_sampler=sampler, collate_fn=t.stack):
-        ids = ids.to(runtime.device)
-        with runtime.autocast():
-            scores, _ = net(ids[:, :-1])
-        nats += F.cross_entropy(scores.flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="sum").item()
+        ids, state = ids.to(runtime.device), None
+        for part, target in zip(ids[:, :-1].split(PART, 1), ids[:, 1:].split(PART, 1)):
+            with runtime.autocast():
+                scores, state = net(part, state)
+            nats += F.cross_entropy(scores.flatten(0, 1).float(), target.flatten(), reduction="sum").item()
         count += ids[:, 1:].numel()
     nats, count = runtime.sum(nats, count)
     return nats / count

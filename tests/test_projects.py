@@ -78,21 +78,55 @@ def test_as_on_other_systems(project, tmp_path):
         assert done.returncode == 0 and "Traceback" not in said, f"{line}\n{said[-3000:]}"
 
 
+def bare(project, folder, *words, without=("-S",)):
+    """在 folder 里运行 main.py；-S：一个第三方的包也没有的 Python。"""
+    return subprocess.run([sys.executable, *without, str(project / "main.py"), *words], cwd=folder, capture_output=True, encoding="utf-8",
+                          env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": ""}, timeout=100)
+
+
 @pytest.mark.parametrize("project", projects(), ids=lambda path: path.name)
 def test_help_and_wrong_options_do_not_wait_for_torch(project, tmp_path):
-    """-S：一个第三方的包也没有的 Python。帮助与平常的一样；写错的选项、没有装 torch，都是一行话。"""
-    def run(*words, bare=True):
-        return subprocess.run([sys.executable, *["-S"] * bare, str(project / "main.py"), *words], cwd=tmp_path, capture_output=True,
-                              encoding="utf-8", env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": ""}, timeout=100)
-
-    done = run("help")
-    assert done.returncode == 0 and done.stderr == "" and done.stdout == run(bare=False).stdout
+    """帮助与平常的一样；写错的选项、没有装 torch，都是一行话。"""
+    done = bare(project, tmp_path, "help")
+    assert done.returncode == 0 and done.stderr == "" and done.stdout == bare(project, tmp_path, "help", without=()).stdout
     source = (project / "main.py").read_text(encoding="utf-8")
     assert all(f"  {name} " in done.stdout for name in re.findall(r'"(\w+)": \w+[,}]', source.splitlines()[-1]))
     for words, expected in ((["trian"], "是不是 train？"), (["train", "--max-epoch=x"], "--max-epoch 要整数"), (["train"], "没有装 torch")):
-        done = run(*words)
+        done = bare(project, tmp_path, *words)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
         assert done.stderr.startswith("错误：") and expected in done.stderr
+
+
+MISSING = {
+    "chapter6": ("train --train-data-root=nosuch", "train --train-data-root=here:3,nosuch.zip:2", "test --test-data-root=nosuch", "val --model-path=nosuch.pth",
+                 "predict --path=nosuch.jpg", "predict --path=~/nosuch.jpg", "prepare --source=nosuch.zip"),
+    "chapter7": ("train --data-path=nosuch", "generate --netg-path=nosuch.pth", "train --netd-path=nosuch.pth", "evaluate --ref-path=nosuch.zip",
+                 "evaluate --vgg-path=nosuch.pth", "prepare --source=nosuch"),
+    "chapter8": ("train --data-root=nosuch", "train --style-path=nosuch.jpg", "stylize --content-path=nosuch.jpg", "stylize --model-path=nosuch.pth",
+                 "prepare --source=nosuch"),
+    "chapter9": ("train --data-path=nosuch.txt", "gen --model-path=nosuch.pth", "prepare --source=nosuch"),
+    "chapter10": ("generate --test-img=nosuch.jpg", "generate --model-path=nosuch.pth", "prepare --source=nosuch"),
+}
+THERE = {
+    "chapter6": ("train --train-data-root=here:3,here", "train --train-data-root=a,b", "predict --path=here/*.jpg", "predict --path=dogcat.pth", "prepare --source=npm"),
+    "chapter7": ("train --data-path=here",),
+    "chapter8": ("stylize --content-path=here --model-path=cafe_terrace", "stylize --content-path=[h]ere/*.jpg"),
+    "chapter9": ("gen --model-path=a,b", "prepare --source=npm"),
+    "chapter10": ("generate --test-img=here --model-path=photos", "generate --model-path=photos.pth", "prepare --source=npm"),
+}
+
+
+@pytest.mark.parametrize("project", projects(), ids=lambda path: path.name)
+def test_missing_files_are_told_without_waiting_for_torch(project, tmp_path):
+    """没有的文件当场说；有的、拿不准的都放过，到了要 torch 的时候。"""
+    for name in ("here", "a,b"):
+        (tmp_path / name).mkdir()
+    for line in MISSING[project.name]:
+        done = bare(project, tmp_path, *line.split())
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert re.match(rf"错误：{line.split()[1].split('=')[0]}=\S*nosuch\S* 不存在：要", done.stderr), line
+    for line in THERE[project.name]:
+        assert "没有装 torch" in bare(project, tmp_path, *line.split()).stderr, line
 
 
 @pytest.mark.parametrize("project", projects(), ids=lambda path: path.name)

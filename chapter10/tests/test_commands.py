@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import weakref
 
 import pytest
 from conftest import DATA, TINY, write_folder
 from helpers import call, fails, spawn
+from PIL import Image
 
+import pictures
 from config import Config
 from utils.checkpoint import load_checkpoint, save_checkpoint
 from utils.options import BaseConfig
@@ -232,6 +235,25 @@ def test_generate_draws_where_each_word_looked(tiny_run, monkeypatch, tmp_path, 
     assert len(capsys.readouterr().out.splitlines()) <= 4
     assert "looks.xyz" in fails(capsys, "generate", "--model-path=runs/tiny/best.pth",
                                 "--test-img=data/images/test0.jpg", "--picture=looks.xyz")
+
+
+def test_each_strip_is_pasted_before_the_next_is_drawn(tiny_run, monkeypatch, tmp_path):
+    """图再多，画好还没有贴上的也只有一段；高度事先算得准。"""
+    monkeypatch.chdir(tiny_run)
+    drawn, alive, heights = [], [], []
+
+    def strip(captioner, one, draw=pictures.strip):
+        part = draw(captioner, one)
+        drawn.append(weakref.ref(part))
+        alive.append(sum(one() is not None for one in drawn))
+        heights.append(part.height)
+        return part
+
+    monkeypatch.setattr(pictures, "strip", strip)
+    call("generate", "--model-path=runs/tiny/best.pth", "--test-img=data/images", f"--picture={tmp_path / 'looks.png'}")
+    assert len(alive) == 36 and max(alive) <= 2
+    with Image.open(tmp_path / "looks.png") as sheet:
+        assert sheet.height == sum(heights)
 
 
 def test_annotations_without_features_are_extracted_on_the_way(workdir):

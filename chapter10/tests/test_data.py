@@ -1,5 +1,6 @@
 """数据：剧本、句子、画面、词表、特征、官方格式。"""
 
+import gc
 import hashlib
 import json
 from itertools import islice
@@ -16,6 +17,7 @@ from data import (
     EOS,
     PAD,
     UNK,
+    Annotation,
     CaptionDataset,
     CaptionSampler,
     Vocabulary,
@@ -286,6 +288,19 @@ def dataset_of(prepared):
     items = load_annotations(prepared / "data/train.json")
     vocabulary = Vocabulary.build((segment(caption) for item in items for caption in item.captions), 1, 100)
     return CaptionDataset(Features(prepared / "data/features/train.npy"), items, vocabulary, 0), items
+
+
+def test_a_sentence_more_is_not_a_tensor_more():
+    """句子再多也是那几个张量，取出来的还是自己那一句。"""
+    items = [Annotation(f"{i}.jpg", tuple(f"第{number}张的第{row}句" for row in range(1 + i % 3))) for i, number in enumerate("一二三四五六七八九十" * 30)]
+    vocabulary = Vocabulary.build((segment(caption) for item in items for caption in item.captions), 1, 1000)
+    gc.collect()
+    before = sum(type(one) is t.Tensor for one in gc.get_objects())
+    whole = CaptionDataset(t.zeros(300, 1), items, vocabulary, 0)
+    assert sum(type(one) is t.Tensor for one in gc.get_objects()) - before <= 2
+    for i, item in enumerate(items):
+        said = {"".join(vocabulary.decode(whole[epoch, i][1].tolist())) for epoch in range(40)}
+        assert said == {"".join(segment(caption)) for caption in item.captions}
 
 
 # ---------------------------------------------------------------- 特征

@@ -390,6 +390,16 @@ def test_a_second_train_of_the_same_name_is_told(place, launcher, capsys):
     assert load_checkpoint(LAST, program.PROJECT)["step"] == step + 1
 
 
+def test_a_cpu_with_bfloat16_is_told_once(place, capsys, monkeypatch):
+    """有专门指令而没有说用不用的，从头训练时提一句；别的时候都不说。"""
+    for unit in ("AMX", ""):
+        monkeypatch.setattr("utils.job.bfloat16_unit", lambda unit=unit: unit)
+        for words in ([*TRAIN, "--max-steps=1"], ["--resume", "--max-steps=2"], [*TRAIN, "--max-steps=1", "--cpu-bf16=False"]):
+            capsys.readouterr()
+            call("train", "--use-gpu=False", *words)
+            assert capsys.readouterr().out.count("加 --cpu-bf16=True") == (unit == "AMX" and words == [*TRAIN, "--max-steps=1"])
+
+
 def wrapped(state, prefix: str):
     """像 torch.compile 或 DDP 包过那样，参数名前多一截。"""
     if not isinstance(state, dict) or not state or not all(isinstance(value, t.Tensor) for value in state.values()):

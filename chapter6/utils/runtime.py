@@ -67,6 +67,11 @@ def seed_step(seed: int, step: int = 0, rank: int = 0) -> None:
     t.manual_seed(mixed)
 
 
+def bfloat16_unit() -> str:
+    """这个 CPU 算 bfloat16 的专门指令的名字；没有时为空。"""
+    return "AMX" if t.cpu._is_amx_tile_supported() else "AVX512-BF16" if t.cpu._is_avx512_bf16_supported() else ""
+
+
 def _has_bfloat16(device: t.device) -> bool:
     if device.type == "cpu":                # 没有 AVX-512 的 CPU 上，LSTM 遇到 bfloat16 会出错
         return t.backends.mkldnn.is_available() and t.ops.mkldnn._is_mkldnn_bf16_supported()

@@ -63,6 +63,37 @@ def test_a_copy_is_found():
     assert distance[2] < 1 < 10 < distance[0]
 
 
+class Recorder(t.utils.data.Dataset):
+    """记下每次取了几张。"""
+
+    def __init__(self, pictures: t.Tensor):
+        self.pictures, self.taken = pictures, []
+
+    def __getitem__(self, indices: list[int]) -> t.Tensor:
+        self.taken.append(len(indices))
+        return self.pictures[indices]
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+
+def test_large_sets_are_compared_part_by_part(monkeypatch):
+    """一段一段地比，与一次比完的相同；训练集从不整个取出来。"""
+    t.manual_seed(0)
+    training, images = (t.randint(0, 256, (count, 3, 30, 30), dtype=t.uint8) for count in (53, 40))
+    images[7] = training[52]
+    real, fake = t.randn(150, 4, dtype=t.float64), t.randn(130, 4, dtype=t.float64)
+    found = []
+    for size in (1000, 8):
+        monkeypatch.setattr("metrics.CHUNK", size)
+        recorder = Recorder(training)
+        found.append((*nearest(images, recorder), t.tensor(precision_recall(real, fake))))
+        assert max(recorder.taken) == min(size, 53) and sum(recorder.taken) == 53
+    for whole, parts in zip(*found):
+        t.testing.assert_close(whole, parts)
+    assert found[0][0][7] == 52
+
+
 def test_features_of_an_image_do_not_depend_on_the_others():
     images = t.randint(0, 256, (5, 3, 40, 40), dtype=t.uint8)
     judge = make_judge(t.device("cpu"))

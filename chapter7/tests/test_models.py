@@ -6,10 +6,11 @@ from helpers import PROJECT
 from torch import nn
 from torch.nn import functional as F
 
+import gan
 import models
 from config import Config
 from data import Avatars, to_input
-from gan import average_gradients, build_netd, build_netg, calibrate, sample, update_average
+from gan import average_gradients, build_netd, build_netg, calibrate, draw, sample, update_average
 from losses import LOSSES, gradient_penalty
 from utils.runtime import Runtime, setup
 
@@ -218,3 +219,19 @@ def test_gradients_of_two_processes_are_averaged(tmp_path):
         weight, bias = results[0]
         assert results[0] == results[1]
         assert weight == [[0, 1.5, 3], [4.5, 6, 7.5]] and bias == [0, 1.5]
+
+
+def test_of_many_pictures_only_the_best_are_kept(monkeypatch):
+    """画一批挑一批，与全画出来再挑的相同；一次手里至多一批加上留下的。"""
+    opt = Config(image_size=64, ngf=4, ndf=4, batch_size=8, gen_search_num=50, gen_num=5)
+    netg, netd = build_netg(opt).eval(), build_netd(opt).eval()
+    sizes = []
+    monkeypatch.setattr(gan, "sample", lambda netg, noise, *more: (sizes.append(len(noise)), sample(netg, noise, *more))[1])
+    noise, pictures = draw(netg, netd, opt, CPU)
+    assert max(sizes) == 8 and sum(sizes) == 50
+    gan.seed_step(opt.seed)
+    everything = t.randn(50, opt.nz)
+    drawn = sample(netg, everything, CPU, 8)
+    with t.no_grad():
+        best = t.cat([netd(to_input(part)) for part in drawn.split(8)]).topk(5).indices
+    assert t.equal(noise, everything[best]) and t.equal(pictures, drawn[best])

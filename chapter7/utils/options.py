@@ -22,6 +22,7 @@ DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCE
                errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}             # 这些错在使用者的磁盘和文件夹，不在程序
 PLACE = re.compile("(path|root|file|img|picture|source|dir|folder)$")      # 值是文件或文件夹的选项，名字这样结尾
 OPTION = re.compile(r"--|-[^\W\d]")                                         # --lr 是选项，-0.5 是值
+SHIPPED = Path(__file__).parent.parent / "checkpoints"                      # 自带的权重
 TINIEST, BIGGEST = 1.2e-38, 3.4e38                                          # float32 能有的绝对值
 
 
@@ -46,6 +47,23 @@ class Choice:
 
     def __str__(self) -> str:
         return "可选 " + "、".join(str(value) if value != "" else "（空）" for value in self.values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Exists:
+    """要读的文件或文件夹，写在 Annotated 里：what 是它可以是什么。named：没有扩展名的也可以是自带权重的名字。
+
+    preflight 在载入 torch 之前先看一眼；拿不准的（带 * 的、权重的名字、npm）算是有，由用它的命令说。
+    """
+    what: str
+    named: bool = False
+
+    def accepts(self, value: str) -> bool:
+        """几处用逗号隔开、后面写着 :3 的（第6章），每一处都要有。"""
+        def there(part: str) -> bool:
+            path = os.path.expanduser(re.sub(r":\d+$", "", part))
+            return any(map(os.path.exists, (path, SHIPPED / path))) or self.named and not Path(path).suffix
+        return value == "npm" or bool(re.search(r"[*?[]", value)) or os.path.exists(value) or all(map(there, value.split(",")))
 
 
 RENAMED = {"load_model_path": "model_path", "load_path": "model_path", "model_ckpt": "model_path", "print_freq": "plot_every", "epoch": "max_epoch",
@@ -108,7 +126,7 @@ def convert(name: str, text, annotation):
     bad_env = name == "env" and (set(re.split(r"[\\/]", value)) & {"", ".", ".."} or Path(value).is_absolute() or legible(value) != value)
     if bad_env or name == "debug_file" and value and Path(value).is_dir():
         raise UserError(f"选项 {flag(name)} 的值 {text!r} 不行：它是{' runs/ 里一个文件夹' if bad_env else '一个文件'}的名字")
-    for limit in (limit for limit in limits if not limit.accepts(value)):
+    for limit in (limit for limit in limits if not isinstance(limit, Exists) and not limit.accepts(value)):
         raise UserError(f"选项 {flag(name)} 的值 {text!r} 不行：{limit}")
     return value
 
@@ -169,7 +187,7 @@ def _exiting() -> Iterator[None]:
 
 
 def preflight(main_file: str, config: type[BaseConfig]) -> None:
-    """main.py 的第一件事：帮助、写错的选项、没有装 torch，当场答完，不必先等 torch 载入两三秒。
+    """main.py 的第一件事：帮助、写错的选项、没有的文件、没有装 torch，当场答完，不必先等 torch 载入两三秒。
 
     那时命令还不存在，就从 main.py 的源码里读：末尾的 run({名字: 函数}, …)，和各函数说明的第一行。
     """
@@ -182,7 +200,11 @@ def preflight(main_file: str, config: type[BaseConfig]) -> None:
             show_help(commands, config)
         else:
             options = (word.lstrip("-").partition("=") for word in _check_words(words, [*commands, "help"], config)[1:])
-            config().parse({name.replace("-", "_"): value for name, _, value in options})
+            opt = config().parse({name.replace("-", "_"): value for name, _, value in options})
+            for name, kind in typing.get_type_hints(config, include_extras=True).items():
+                for limit in typing.get_args(kind)[1:] if name in opt.given else ():
+                    if isinstance(limit, Exists) and not limit.accepts(getattr(opt, name)):
+                        raise UserError(f"{flag(name)}={legible(getattr(opt, name))} 不存在：要{limit.what}")
             if missing := [name for name in ("torch", "fire") if not importlib.util.find_spec(name)]:
                 raise UserError(f"这个 Python（{sys.executable}）没有装 {'、'.join(missing)}：先激活装好的环境（source .venv/bin/activate，"
                                 "Windows 上 .venv\\Scripts\\activate），或 pip install -r requirements.txt")

@@ -188,12 +188,13 @@ class PoemDataset(Dataset):
 
 
 def _cut(ids: list[int], maxlen: int, ends: set[int]) -> Iterator[list[int]]:
-    while maxlen and len(ids) > maxlen + 2:
-        stops = [i for i in range(1, maxlen + 1) if ids[i] in ends]
-        stop = stops[-1] if stops else maxlen       # 没有句末标点的长文，到上限就切
-        yield ids[:stop + 1]
-        ids = ids[stop:]
-    yield ids
+    start = 0
+    while maxlen and len(ids) - start > maxlen + 2:
+        stops = [i for i in range(start + 1, start + maxlen + 1) if ids[i] in ends]
+        stop = stops[-1] if stops else start + maxlen       # 没有句末标点的长文，到上限就切
+        yield ids[start:stop + 1]
+        start = stop
+    yield ids[start:]
 
 
 class LengthBatchSampler(Sampler[list[int]]):

@@ -19,6 +19,7 @@ from data import (
     split_poems,
     tidy,
 )
+from data.dataset import _cut
 from data.prepare import TEXT_SHA256
 from utils.files import UserError
 
@@ -68,6 +69,26 @@ def test_a_text_without_sentence_ends_is_still_cut():
     segments = PoemDataset([Poem("", "", "春" * 100)], vocabulary, maxlen=16).segments
     assert sum(len(segment) - 1 for segment in segments) == 101
     assert max(map(len, segments)) <= 18
+
+
+class Counting(list):
+    """记下切片一共抄了多少个。"""
+
+    copied = 0
+
+    def __getitem__(self, index):
+        found = super().__getitem__(index)
+        if isinstance(index, slice):
+            self.copied += len(found)
+        return found
+
+
+def test_cutting_a_whole_book_copies_each_character_once():
+    """一行一本书：从前每切下一段，剩下的都抄一遍。"""
+    book = Counting([2, 3, 4, 5, 6, 7, 8, 9] * 1000)
+    parts = list(_cut(book, 100, {5}))
+    assert book.copied == len(book) + len(parts) - 1            # 相邻两段共用一个
+    assert [*parts[0], *(char for part in parts[1:] for char in part[1:])] == book
 
 
 def test_batches_have_one_length_and_cover_everything_once(poems, vocabulary):

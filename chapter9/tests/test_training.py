@@ -5,13 +5,14 @@ import socket
 import pytest
 import torch as t
 from conftest import TINY
-from helpers import call, fails, spawn
-from main import lr_factor
+from helpers import call, fails, program, spawn
+from main import evaluate, lr_factor
 
 from config import Config
-from data import Vocabulary
+from data import Poem, PoemDataset, Vocabulary
 from poet import SHIPPED, build_model
 from utils.checkpoint import load_checkpoint
+from utils.runtime import setup
 
 
 def small(small_file, *more):
@@ -203,3 +204,19 @@ def test_shipped_weights_read_lines_without_full_stops(workdir, capsys):
     call("train", "--data-path=a.txt", f"--model-path={SHIPPED['PoetryModel']}", "--max-steps=1", "--env=mine")
     assert "\n" not in load_checkpoint("runs/mine/best.pth", "poet")["vocabulary"]
     assert "多走几轮" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("model", ["PoetryModel", "PoetryTransformer"])
+def test_a_long_text_is_evaluated_part_by_part(model, monkeypatch):
+    """分段读的成绩与整首读的一样，一次至多读 PART 个字。"""
+    vocabulary = Vocabulary("春江花月夜。")
+    poem = Poem("", "", "春江花月夜。月江春。" * 20)
+    net = build_model(Config(model=model, embedding_dim=16, hidden_dim=16, dropout=0), vocabulary)
+    lengths, nats = [], []
+    net.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
+    for part in (512, 30):
+        monkeypatch.setattr(program, "PART", part)
+        lengths.clear()
+        nats.append(evaluate(net, PoemDataset([poem], vocabulary), 8, setup(False)))
+        assert max(lengths) <= part and sum(lengths) == len(poem.text) + 1
+    assert nats[0] == pytest.approx(nats[1], rel=1e-5)
