@@ -260,7 +260,7 @@ def positions(table: Tensor, similar: Tensor) -> None:
     left.set(xlabel="dimension", ylabel="position")
     left.set_title("sinusoidal table", fontsize=10)
     fig.colorbar(shown, ax=left)
-    right.plot(similar.t(), lw=0.8, color="tab:blue", alpha=0.4)
+    right.plot(similar.t().numpy(), lw=0.8, color="tab:blue", alpha=0.4)
     right.plot(similar.mean(0), lw=1.6, color="black")
     right.set(xlabel="distance", ylabel="inner product / length²")
     right.set_title("the same vector, rotated, at two places", fontsize=10)
@@ -307,7 +307,7 @@ def trajectories(runs: dict[str, Tensor], grid: tuple[Tensor, Tensor, Tensor], l
     colors = ("tab:red", "tab:blue", "tab:green")
     fig, axes = plt.subplots(2, 2, figsize=(10, 5.2), layout="constrained")
     for ax, (name, path), color in zip(axes.flat, runs.items(), colors):
-        ax.contour(*grid, levels=np.logspace(-1.5, 1.6, 10), cmap="Greys", norm="log", linewidths=0.8)
+        ax.contour(*(part.numpy() for part in grid), levels=np.logspace(-1.5, 1.6, 10), cmap="Greys", norm="log", linewidths=0.8)
         ax.plot(*path.t(), "-o", color=color, ms=3, lw=1.2)
         ax.plot(*path[0], "s", color="black", ms=6)
         ax.plot(0, 0, "*", color="gold", ms=13, mec="black", zorder=4)
