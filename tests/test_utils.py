@@ -385,7 +385,10 @@ def test_what_counts_as_a_picture(tmp_path, monkeypatch, capsys):
     assert pictures.find_pictures("相册[2023] x/a.png", "--x")[0].name == "a.png"
     (tmp_path / "phone").mkdir()
     (tmp_path / "phone/a.heic").write_bytes(b"")
-    for place, says in (("none", "--x=none 不存在"), ("none/*.png", "没有图片"), ("phone", "只有 .heic 1 个"), ("**x/*.png", "--x=")):
+    refused = [("none", "--x=none 不存在"), ("none/*.png", "没有图片"), ("phone", "只有 .heic 1 个")]
+    if sys.version_info < (3, 13):                      # 3.13 起 pathlib 把它当作 *x
+        refused.append(("**x/*.png", "--x="))
+    for place, says in refused:
         with pytest.raises(UserError) as error:
             pictures.find_pictures(place, "--x")
         assert says in str(error.value)
