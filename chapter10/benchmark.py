@@ -1,6 +1,6 @@
 """量速度：python benchmark.py。
 
-比的是：束搜索，许多图的许多束一起，对照逐张逐束；一句里不重复事物的规定，对照没有它；训练，只算真词对照补到一样长，再对照 bfloat16。
+比的是：束搜索，许多图的许多束一起，对照逐张逐束；一句里不重复事物的规定，对照没有它；训练，只给真词打分对照补到一样长，再对照 bfloat16。
 网络用随书的权重；图和描述取自自带的场景。训练只量速度，图像特征用随机数代替。
 """
 
@@ -84,7 +84,7 @@ def search_speed(name: str, captioner: Captioner, grid: t.Tensor) -> None:
 
 
 def train_speed(name: str, captioner: Captioner) -> None:
-    """同一批描述，只算真词，对照补到这一批里最长的一句、补到 40 个词，补出来的也算。"""
+    """同一批描述，只给真词打分，对照补到这一批里最长的一句、补到 40 个词，补出来的也算。"""
     random, model, vocabulary = Random(0), captioner.model.train(), captioner.vocabulary
     sentences = [t.tensor(vocabulary.encode(segment(write_captions(scene, random, 1)[0])))
                  for scene in islice(make_scenes("train"), TRAIN_BATCH)]
